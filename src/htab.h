@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ZNODEFS_HTAB_H
+#define ZNODEFS_HTAB_H
+
+/*
+ * An intrusive hash table with chaining, that doubles when it is full and
+ * halves when it is nearly empty, so that forgetting gives the memory back.
+ * The caller hashes and compares:
+ *
+ *	struct hlink *l;
+ *	htab_for_each_hash(l, &t, hash) {
+ *		struct thing *x = container_of(l, struct thing, link);
+ *		if (x is it)
+ *			...
+ *	}
+ *
+ * Not locked.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hlink {
+	struct hlink *next;
+	uint64_t hash;
+};
+
+struct htab {
+	struct hlink **buckets;
+	size_t mask; /* number of buckets less one */
+	size_t count;
+};
+
+void htab_init(struct htab *t);
+void htab_release(struct htab *t); /* the members are the caller's */
+void htab_add(struct htab *t, struct hlink *l, uint64_t hash);
+void htab_del(struct htab *t, struct hlink *l); /* must be in @t */
+
+/* The next member from @l on, itself included, with this hash. */
+static inline struct hlink *htab_next(struct hlink *l, uint64_t hash)
+{
+	while (l && l->hash != hash)
+		l = l->next;
+	return l;
+}
+
+#define htab_for_each_hash(l, t, h)                                            \
+	for (l = htab_next((t)->buckets[(h) & (t)->mask], h); l;               \
+	     l = htab_next(l->next, h))
+
+/* Hashes: of bytes (FNV-1a 64, continued from @seed), of a number. */
+uint64_t htab_hash_bytes(const void *data, size_t len, uint64_t seed);
+uint64_t htab_hash_u64(uint64_t x);
+
+#endif
