@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The session: one library handle at a time, and the keeper thread.
+ *
+ * The library's completion thread tells of changes of state; it must never
+ * block, and zookeeper_close() joins it, so whatever follows from a change is
+ * done by the keeper: flushing held calls, giving up those that waited too
+ * long, and replacing the handle of an expired session.
+ */
+
+#include "zk_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "zkerr.h"
+
+/* Between two attempts to open a new session when the library refuses. */
+#define REOPEN_DELAY_MS 1000
+
+#define CHECK_CODE(name, code, err)                                            \
+	_Static_assert((name) == (code), "zkerr.h disagrees about " #name);
+
+const char *zk_state_name(enum zk_state s)
+{
+	static const char *const names[] = {
+		[ZK_CONNECTING] = "connecting", [ZK_CONNECTED] = "connected",
+		[ZK_READ_ONLY] = "read-only",	[ZK_LOST] = "lost",
+		[ZK_EXPIRED] = "expired",	[ZK_AUTH_FAILED] = "auth-failed",
+		[ZK_CLOSED] = "closed",
+	};
+
+	return names[s];
+}
+
+void zk_kick_locked(struct zk *zk)
+{
+	zk->kicked = true;
+	pthread_cond_broadcast(&zk->kick);
+}
+
+void zk_handle_put_locked(struct zk *zk, struct zk_handle *h)
+{
+	if (--h->users == 0)
+		pthread_cond_broadcast(&zk->kick);
+}
+
+/* --- state --------------------------------------------------------------- */
+
+static void announce_state(struct zk *zk, enum zk_state state, bool changed)
+{
+	if (zk->config.on_state)
+		zk->config.on_state(zk->config.arg, state, changed);
+}
+
+static enum zk_state state_from_library(int state)
+{
+	if (state == ZOO_CONNECTED_STATE)
+		return ZK_CONNECTED;
+	if (state == ZOO_READONLY_STATE)
+		return ZK_READ_ONLY;
+	if (state == ZOO_EXPIRED_SESSION_STATE)
+		return ZK_EXPIRED;
+	if (state == ZOO_AUTH_FAILED_STATE)
+		return ZK_AUTH_FAILED;
+	return ZK_LOST;
+}
+
+/* True if this is a session that was not there before. */
+static bool set_session_locked(struct zk *zk, zhandle_t *zh)
+{
+	int64_t id = zoo_client_id(zh)->client_id;
+
+	if (id == zk->session_id)
+		return false;
+	zk->session_id = id;
+	zk->sessions++;
+	return true;
+}
+
+/* Completion thread.  The handle may be one that is being replaced. */
+static void on_watch(zhandle_t *zh, int type, int library_state,
+		     const char *path _unused_, void *context)
+{
+	struct zk_handle *h = context;
+	struct zk *zk = h->zk;
+	enum zk_state state = state_from_library(library_state);
+	bool changed = false;
+
+	if (type != ZOO_SESSION_EVENT)
+		return;
+	pthread_mutex_lock(&zk->lock);
+	/* zh is not yet stored when the first event beats zookeeper_init2(). */
+	if (zk->handle != h || zk->state == ZK_CLOSED ||
+	    (state == ZK_LOST && zk->state == ZK_CONNECTING) ||
+	    zk->state == state) {
+		pthread_mutex_unlock(&zk->lock);
+		return;
+	}
+	zk->state = state;
+	zk->sendable = state == ZK_CONNECTED || state == ZK_READ_ONLY;
+	if (zk->sendable)
+		changed = set_session_locked(zk, zh);
+	zk_kick_locked(zk);
+	pthread_cond_broadcast(&zk->changed);
+	pthread_mutex_unlock(&zk->lock);
+	announce_state(zk, state, changed);
+}
+
+/* --- handles ------------------------------------------------------------- */
+
+static void on_library_log(const char *message)
+{
+	log_debug("libzookeeper: %s", message);
+}
+
+/* IO thread.  A refusal also comes as a state; nothing to add to it. */
+static void on_auth(int rc, const void *data _unused_)
+{
+	if (rc != ZOK)
+		log_err("a credential was not accepted: %s", zkerr_name(rc));
+}
+
+static int add_auth(struct zk *zk, zhandle_t *zh)
+{
+	size_t i;
+
+	for (i = 0; i < zk->config.auth->count; i++) {
+		const struct authfile_entry *a = &zk->config.auth->entries[i];
+
+		if (zoo_add_auth(zh, a->scheme, a->cred, (int)strlen(a->cred),
+				 on_auth, NULL) != ZOK)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * Open a session and make it the current one.  The handle is current before
+ * the library starts its threads, so that no event of it is missed.
+ */
+static int open_handle(struct zk *zk)
+{
+	struct zk_handle *h = calloc(1, sizeof(*h));
+	zhandle_t *zh;
+
+	if (!h)
+		return -ENOMEM;
+	h->zk = zk;
+	pthread_mutex_lock(&zk->lock);
+	zk->handle = h;
+	zk->state = ZK_CONNECTING;
+	pthread_mutex_unlock(&zk->lock);
+
+	zh = zookeeper_init2(zk->hosts, on_watch,
+			     zk->config.session_timeout_ms, NULL, h,
+			     ZOO_READONLY | ZOO_NO_LOG_CLIENTENV,
+			     on_library_log);
+	pthread_mutex_lock(&zk->lock);
+	h->zh = zh;
+	if (!zh)
+		zk->handle = NULL;
+	zk_kick_locked(zk);
+	pthread_mutex_unlock(&zk->lock);
+	if (!zh) {
+		free(h);
+		return -EINVAL;
+	}
+	/* Or the IO thread resolves names again for every reply. */
+	zoo_set_servers_resolution_delay(zh, -1);
+	return add_auth(zk, zh);
+}
+
+/* Take the current handle away from everybody, and close it. */
+static void close_handle(struct zk *zk)
+{
+	struct zk_handle *h;
+
+	pthread_mutex_lock(&zk->lock);
+	h = steal(zk->handle);
+	zk->sendable = false;
+	while (h && h->users > 0)
+		pthread_cond_wait(&zk->kick, &zk->lock);
+	pthread_mutex_unlock(&zk->lock);
+	if (!h)
+		return;
+	zookeeper_close(h->zh);
+	zkcall_sweep(zk, h);
+	free(h);
+}
+
+static void replace_handle(struct zk *zk)
+{
+	int rc;
+
+	close_handle(zk);
+	rc = open_handle(zk);
+	if (rc < 0)
+		log_err("cannot open a new session: %s", strerror(-rc));
+	pthread_mutex_lock(&zk->lock);
+	zk->reopen_at = now_ms() + REOPEN_DELAY_MS;
+	pthread_mutex_unlock(&zk->lock);
+}
+
+/* --- the keeper ---------------------------------------------------------- */
+
+static void wait_kick_locked(struct zk *zk, int64_t until)
+{
+	struct timespec ts = {
+		.tv_sec = until / 1000,
+		.tv_nsec = until % 1000 * 1000000,
+	};
+
+	if (until == 0)
+		pthread_cond_wait(&zk->kick, &zk->lock);
+	else
+		pthread_cond_timedwait(&zk->kick, &zk->lock, &ts);
+}
+
+static bool must_reopen_locked(struct zk *zk)
+{
+	return zk->state == ZK_EXPIRED || !zk->handle;
+}
+
+/* Returns when to come again (ms), or 0 for when kicked. */
+static int64_t keep(struct zk *zk)
+{
+	int64_t now = now_ms(), wake, reopen_at;
+	bool reopen;
+
+	pthread_mutex_lock(&zk->lock);
+	reopen = must_reopen_locked(zk);
+	reopen_at = zk->reopen_at;
+	pthread_mutex_unlock(&zk->lock);
+
+	if (reopen && now >= reopen_at)
+		replace_handle(zk);
+	zkcall_flush(zk);
+	wake = zkcall_expire(zk, now);
+	zkcall_answer_failed(zk);
+	if (reopen && (wake == 0 || reopen_at < wake))
+		wake = MAX(reopen_at, now + 1);
+	return wake;
+}
+
+static void *keeper_main(void *arg)
+{
+	struct zk *zk = arg;
+
+	pthread_mutex_lock(&zk->lock);
+	while (!zk->closing) {
+		int64_t wake;
+
+		zk->kicked = false;
+		pthread_mutex_unlock(&zk->lock);
+		wake = keep(zk);
+		pthread_mutex_lock(&zk->lock);
+		if (!zk->kicked && !zk->closing)
+			wait_kick_locked(zk, wake);
+	}
+	pthread_mutex_unlock(&zk->lock);
+	return NULL;
+}
+
+/* --- open and close ------------------------------------------------------ */
+
+static void init_locks(struct zk *zk)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&zk->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&zk->kick, &attr);
+	pthread_cond_init(&zk->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static void zk_free(struct zk *zk)
+{
+	pthread_cond_destroy(&zk->changed);
+	pthread_cond_destroy(&zk->kick);
+	pthread_mutex_destroy(&zk->lock);
+	free(zk->hosts);
+	free(zk);
+}
+
+int zk_open(struct zk **out, const struct zk_config *config)
+{
+	struct zk *zk = aligned_alloc(ZK_SLOT_ALIGN, sizeof(*zk));
+	int rc = -ENOMEM;
+
+	if (!zk)
+		return -ENOMEM;
+	memset(zk, 0, sizeof(*zk));
+	init_locks(zk);
+	zkcall_init(zk);
+	zk->config = *config;
+	zk->hosts = strdup(config->hosts);
+	if (!zk->hosts)
+		goto err_free;
+	zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
+	rc = open_handle(zk);
+	if (rc < 0)
+		goto err_handle;
+	rc = -pthread_create(&zk->keeper, NULL, keeper_main, zk);
+	if (rc < 0)
+		goto err_handle;
+	*out = zk;
+	return 0;
+
+err_handle:
+	close_handle(zk);
+err_free:
+	zk_free(zk);
+	return rc;
+}
+
+int zk_wait_connected(struct zk *zk, int timeout_ms)
+{
+	int64_t until = now_ms() + timeout_ms;
+	struct timespec ts = {
+		.tv_sec = until / 1000,
+		.tv_nsec = until % 1000 * 1000000,
+	};
+	int rc = 0;
+
+	pthread_mutex_lock(&zk->lock);
+	while (!zk->sendable && zk->state != ZK_AUTH_FAILED && rc == 0)
+		rc = -pthread_cond_timedwait(&zk->changed, &zk->lock, &ts);
+	if (zk->state == ZK_AUTH_FAILED)
+		rc = -EACCES;
+	else if (zk->sendable)
+		rc = 0;
+	pthread_mutex_unlock(&zk->lock);
+	return rc;
+}
+
+void zk_close(struct zk *zk)
+{
+	pthread_mutex_lock(&zk->lock);
+	zk->closing = true;
+	zk->state = ZK_CLOSED;
+	zk_kick_locked(zk);
+	pthread_mutex_unlock(&zk->lock);
+	pthread_join(zk->keeper, NULL);
+
+	close_handle(zk);
+	zkcall_fail_held(zk, ZCLOSING);
+	zkcall_answer_failed(zk);
+	announce_state(zk, ZK_CLOSED, false);
+	zk_free(zk);
+}
+
+int64_t zk_session_id(struct zk *zk)
+{
+	int64_t id;
+
+	pthread_mutex_lock(&zk->lock);
+	id = zk->session_id;
+	pthread_mutex_unlock(&zk->lock);
+	return id;
+}
+
+enum zk_state zk_get_state(struct zk *zk)
+{
+	enum zk_state state;
+
+	pthread_mutex_lock(&zk->lock);
+	state = zk->state;
+	pthread_mutex_unlock(&zk->lock);
+	return state;
+}
+
+void zk_get_stats(struct zk *zk, struct zk_stats *out)
+{
+	struct list *l;
+
+	pthread_mutex_lock(&zk->lock);
+	*out = (struct zk_stats){
+		.state = zk->state,
+		.session_id = zk->session_id,
+		.sent = zk->sent,
+		.in_flight = zk->in_flight,
+		.sessions = zk->sessions,
+	};
+	for (l = zk->held.next; l != &zk->held; l = l->next)
+		out->held++;
+	pthread_mutex_unlock(&zk->lock);
+}
+
+ZKERR_TABLE(CHECK_CODE)

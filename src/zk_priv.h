@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ZNODEFS_ZK_PRIV_H
+#define ZNODEFS_ZK_PRIV_H
+
+/*
+ * What zk.c (the session and its keeper thread), zkcall.c (the life of a call)
+ * and zksend.c (calls in the library's terms, there and back) share.
+ *
+ * zk->lock protects everything below it in struct zk, and every call that is
+ * in a list or a slot.  It is the innermost lock of the program and is held
+ * across nothing: not a zoo_* function, not a callback.
+ *
+ * A library handle is used without the lock, by many threads, and is closed by
+ * the keeper.  `users` counts the threads inside the library with it; the
+ * keeper takes the handle out of zk->handle first, then waits for zero.
+ */
+
+#define THREADED
+#include <zookeeper/zookeeper.h>
+
+#include "list.h"
+#include "zk.h"
+
+struct zk_handle {
+	struct zk *zk;
+	zhandle_t *zh;
+	int users;
+};
+
+/*
+ * Where a sent call is found by the cookie that the library hands back.  The
+ * cookie is the slot's address plus the low bits of its generation, for which
+ * the alignment makes room; free slots are used in turn.  So a completion
+ * that comes a second time, or after its call was given up, finds nothing
+ * until 256 * ZK_IN_FLIGHT_MAX later calls have been made.
+ */
+#define ZK_SLOT_ALIGN 256
+
+struct zk_slot {
+	struct zk *zk;
+	struct zk_call *call; /* NULL while free */
+	unsigned generation;
+	struct list free; /* in zk->free_slots */
+} __attribute__((aligned(ZK_SLOT_ALIGN)));
+
+enum zk_call_type {
+	ZK_CALL_GET,
+	ZK_CALL_EXISTS,
+	ZK_CALL_CHILDREN,
+	ZK_CALL_GET_ACL,
+	ZK_CALL_SYNC, /* the last of the reads */
+	ZK_CALL_CREATE,
+	ZK_CALL_SET,
+	ZK_CALL_DELETE,
+	ZK_CALL_MULTI,
+};
+
+struct zk_call {
+	/* Given by the caller. */
+	enum zk_call_type type;
+	char *path;
+	struct blob *data;
+	int version;
+	enum zk_mode mode;
+	struct zk_ops ops;
+	struct zk_to to;
+
+	/* Internal state, under zk->lock. */
+	struct list link;         /* in held or failed */
+	struct zk_slot *slot;     /* NULL unless sent */
+	struct zk_handle *handle; /* the one it was sent by */
+	bool answered;            /* the owner has its answer */
+	bool unknown;             /* a change that may have taken place */
+	int64_t deadline;         /* ms; while held */
+	int64_t give_up_at;       /* ms; 0 unless its owner was interrupted */
+	int fail_rc;              /* while in failed */
+	int fail_code;
+
+	struct zk_multi_memory *multi; /* zksend.c's, until the reply is in */
+};
+
+struct zk {
+	/* Constant after zk_open(). */
+	struct zk_config config;
+	char *hosts;
+	pthread_t keeper;
+
+	pthread_mutex_t lock;
+	pthread_cond_t kick;     /* something for the keeper; users reached 0 */
+	pthread_cond_t changed;  /* state changed */
+
+	struct zk_handle *handle; /* NULL between two sessions */
+	enum zk_state state;
+	bool sendable; /* connected, and no submit has failed since */
+	bool kicked;
+	bool closing;
+	bool keeper_gone;
+	int64_t session_id;
+	int64_t reopen_at; /* ms; when the next session may be tried */
+
+	struct list held;   /* of zk_call, first in first out */
+	struct list failed; /* of zk_call with fail_rc, for the keeper */
+	struct zk_slot slots[ZK_IN_FLIGHT_MAX];
+	struct list free_slots; /* first in, first out */
+	size_t in_flight;
+	uint64_t sent;
+	uint64_t sessions;
+};
+
+/* --- zkcall.c, for zk.c ------------------------------------------------- */
+
+void zkcall_init(struct zk *zk);
+/* Send what is held, as far as slots go. */
+void zkcall_flush(struct zk *zk);
+/*
+ * Give up what has waited too long or whose owner was interrupted.  Returns
+ * when to look again, in ms of now_ms(), or 0 for never.
+ */
+int64_t zkcall_expire(struct zk *zk, int64_t now);
+/* Answer what is in zk->failed. */
+void zkcall_answer_failed(struct zk *zk);
+/*
+ * The handle is closed: no completion of its calls comes any more.  Reads are
+ * held for the next session (unless closing), changes fail as unknown.
+ */
+void zkcall_sweep(struct zk *zk, struct zk_handle *handle);
+void zkcall_fail_held(struct zk *zk, int code);
+
+/*
+ * A completion has come for @cookie with @code.  Returns the call, out of its
+ * slot, if it is to be answered now with zkcall_complete(); NULL if it is
+ * known no more, or is a read that lost its connection and is held again.
+ */
+struct zk_call *zkcall_take(const void *cookie, int code);
+void zkcall_complete(struct zk *zk, struct zk_call *call, struct zk_result *r,
+		     int code);
+
+static inline struct zk_slot *zk_slot_of(const void *cookie)
+{
+	return (struct zk_slot *)((uintptr_t)cookie & ~(ZK_SLOT_ALIGN - 1UL));
+}
+
+/* --- zksend.c, for zkcall.c ---------------------------------------------- */
+
+/* Submit; returns the library's code.  The completion goes to @cookie. */
+int zksend(struct zk_call *call, zhandle_t *zh, const void *cookie);
+void zksend_release(struct zk_call *call);
+
+/* --- zk.c, for zkcall.c ------------------------------------------------- */
+
+void zk_kick_locked(struct zk *zk);
+void zk_handle_put_locked(struct zk *zk, struct zk_handle *h);
+
+#endif

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The life of a call: made, held, sent, answered.  See zk.h.
+ *
+ * A sent call lives in a slot until its completion comes or its handle is
+ * closed, even when its owner has long been answered: the library writes into
+ * the results of a multi whenever the server's reply arrives.
+ */
+
+#include "zk_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "zkerr.h"
+
+/* --- memory -------------------------------------------------------------- */
+
+void zk_op_release(struct zk_op *op)
+{
+	free(op->path);
+	blob_unref(op->data);
+	acl_release(&op->acl);
+}
+
+int zk_ops_add(struct zk_ops *ops, struct zk_op op)
+{
+	if (ops->n == ops->cap) {
+		size_t cap = ops->cap ? ops->cap * 2 : 4;
+		struct zk_op *v = reallocarray(ops->v, cap, sizeof(*v));
+
+		if (!v) {
+			zk_op_release(&op);
+			return -ENOMEM;
+		}
+		ops->v = v;
+		ops->cap = cap;
+	}
+	ops->v[ops->n++] = op;
+	return 0;
+}
+
+void zk_ops_release(struct zk_ops *ops)
+{
+	size_t i;
+
+	for (i = 0; i < ops->n; i++)
+		zk_op_release(&ops->v[i]);
+	free(ops->v);
+	*ops = (struct zk_ops){0};
+}
+
+/*
+ * Jute: a string or buffer is its length in 4 bytes and its bytes, an int 4.
+ * A step is a header (type, done, error: 9 bytes) and its record.
+ */
+static size_t op_size(const struct zk_op *op)
+{
+	size_t size = 9 + 4 + strlen(op->path);
+	size_t i;
+
+	if (op->type == ZK_OP_DELETE)
+		return size + 4;
+	size += 4 + op->data->len + 4;
+	if (op->type == ZK_OP_SET)
+		return size;
+	if (op->acl.count == 0)
+		return size + 4 + 4 + 4 + strlen("world") + 4 +
+		       strlen("anyone");
+	size += 4;
+	for (i = 0; i < op->acl.count; i++)
+		size += 4 + 4 + strlen(op->acl.entries[i].scheme) + 4 +
+			strlen(op->acl.entries[i].id);
+	return size;
+}
+
+size_t zk_ops_size(const struct zk_ops *ops)
+{
+	size_t size = 8 + 9; /* request header, the header that ends the list */
+	size_t i;
+
+	for (i = 0; i < ops->n; i++)
+		size += op_size(&ops->v[i]);
+	return size;
+}
+
+static void call_free(struct zk_call *call)
+{
+	zksend_release(call);
+	zk_ops_release(&call->ops);
+	blob_unref(call->data);
+	free(call->path);
+	free(call);
+}
+
+static bool is_read(const struct zk_call *call)
+{
+	return call->type <= ZK_CALL_SYNC;
+}
+
+/* --- slots --------------------------------------------------------------- */
+
+void zkcall_init(struct zk *zk)
+{
+	int i;
+
+	list_init(&zk->held);
+	list_init(&zk->failed);
+	list_init(&zk->free_slots);
+	for (i = 0; i < ZK_IN_FLIGHT_MAX; i++) {
+		zk->slots[i].zk = zk;
+		list_add_tail(&zk->free_slots, &zk->slots[i].free);
+	}
+}
+
+static void slot_take_locked(struct zk *zk, struct zk_call *call)
+{
+	struct zk_slot *slot =
+		list_first(&zk->free_slots, struct zk_slot, free);
+
+	list_del(&slot->free);
+	slot->generation++;
+	slot->call = call;
+	call->slot = slot;
+	call->handle = zk->handle;
+	call->handle->users++;
+	zk->in_flight++;
+	zk->sent++;
+}
+
+static void slot_release_locked(struct zk *zk, struct zk_call *call)
+{
+	call->slot->call = NULL;
+	list_add_tail(&zk->free_slots, &call->slot->free);
+	call->slot = NULL;
+	call->handle = NULL;
+	zk->in_flight--;
+}
+
+static const void *slot_cookie(const struct zk_slot *slot)
+{
+	return (const char *)slot + slot->generation % ZK_SLOT_ALIGN;
+}
+
+/* The call that @cookie was made for, if its slot still holds it. */
+static struct zk_call *slot_find_locked(const void *cookie)
+{
+	struct zk_slot *slot = zk_slot_of(cookie);
+
+	return slot_cookie(slot) == cookie ? slot->call : NULL;
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+/* Leave the answer to the keeper: here is not the place to call back. */
+static void call_fail_locked(struct zk *zk, struct zk_call *call, int rc,
+			     int code)
+{
+	call->fail_rc = rc;
+	call->fail_code = code;
+	list_del(&call->link);
+	list_add_tail(&zk->failed, &call->link);
+	zk_kick_locked(zk);
+}
+
+/* The owner hears @r; the call is gone.  No lock held. */
+static void call_answer(struct zk_call *call, const struct zk_result *r)
+{
+	if (!call->answered)
+		call->to.cb(call->to.arg, r);
+	call_free(call);
+}
+
+void zkcall_answer_failed(struct zk *zk)
+{
+	for (;;) {
+		struct zk_call *call;
+		struct zk_result r = {0};
+
+		pthread_mutex_lock(&zk->lock);
+		call = list_first(&zk->failed, struct zk_call, link);
+		if (call)
+			list_del(&call->link);
+		pthread_mutex_unlock(&zk->lock);
+		if (!call)
+			return;
+		r.rc = call->fail_rc;
+		r.code = call->fail_code;
+		r.unknown = call->unknown;
+		call_answer(call, &r);
+	}
+}
+
+static void hold_locked(struct zk *zk, struct zk_call *call)
+{
+	if (zk->closing)
+		call_fail_locked(zk, call, -EIO, ZCLOSING);
+	else
+		list_add_tail(&zk->held, &call->link);
+}
+
+/* The connection or the session went away under the call. */
+static bool code_is_loss(int code)
+{
+	return code == ZCONNECTIONLOSS || code == ZOPERATIONTIMEOUT ||
+	       code == ZSESSIONEXPIRED || code == ZINVALIDSTATE ||
+	       code == ZCLOSING || code == ZSESSIONMOVED;
+}
+
+/* A lost read may be sent again; a lost change may have taken place. */
+static bool hold_again_locked(struct zk *zk, struct zk_call *call)
+{
+	call->unknown = !is_read(call);
+	if (call->unknown || call->answered || call->give_up_at)
+		return false;
+	hold_locked(zk, call);
+	return true;
+}
+
+struct zk_call *zkcall_take(const void *cookie, int code)
+{
+	struct zk *zk = zk_slot_of(cookie)->zk;
+	struct zk_call *call;
+
+	pthread_mutex_lock(&zk->lock);
+	call = slot_find_locked(cookie);
+	if (call) {
+		slot_release_locked(zk, call);
+		if (code_is_loss(code) && hold_again_locked(zk, call)) {
+			zk_kick_locked(zk);
+			call = NULL;
+		}
+	}
+	pthread_mutex_unlock(&zk->lock);
+	return call;
+}
+
+void zkcall_complete(struct zk *zk, struct zk_call *call, struct zk_result *r,
+		     int code)
+{
+	r->code = code;
+	r->rc = zkerr_to_errno(code);
+	r->unknown = call->unknown;
+	call_answer(call, r);
+	zkcall_flush(zk);
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+/*
+ * The library did not take the call.  A handle that is no longer valid has
+ * not sent it: it waits for the next session.
+ */
+static void send_failed(struct zk *zk, const void *cookie, int code)
+{
+	struct zk_call *call;
+
+	pthread_mutex_lock(&zk->lock);
+	call = slot_find_locked(cookie);
+	if (call) {
+		slot_release_locked(zk, call);
+		if (code == ZINVALIDSTATE) {
+			zk->sendable = false;
+			hold_locked(zk, call);
+		} else {
+			call->unknown = code_is_loss(code) && !is_read(call);
+			call_fail_locked(zk, call, zkerr_to_errno(code), code);
+		}
+	}
+	pthread_mutex_unlock(&zk->lock);
+}
+
+/* Send a call that has its slot.  No lock held. */
+static void call_send(struct zk *zk, struct zk_call *call)
+{
+	/* Once sent, the call may be answered and gone at any moment. */
+	struct zk_handle *h = call->handle;
+	const void *cookie = slot_cookie(call->slot);
+	int code = zksend(call, h->zh, cookie);
+
+	if (code != ZOK)
+		send_failed(zk, cookie, code);
+	pthread_mutex_lock(&zk->lock);
+	zk_handle_put_locked(zk, h);
+	pthread_mutex_unlock(&zk->lock);
+}
+
+static bool can_send_locked(struct zk *zk)
+{
+	return zk->sendable && zk->handle && zk->handle->zh && !zk->closing &&
+	       !list_empty(&zk->free_slots);
+}
+
+void zkcall_flush(struct zk *zk)
+{
+	for (;;) {
+		struct zk_call *call = NULL;
+
+		pthread_mutex_lock(&zk->lock);
+		if (can_send_locked(zk))
+			call = list_first(&zk->held, struct zk_call, link);
+		if (call) {
+			list_del(&call->link);
+			slot_take_locked(zk, call);
+		}
+		pthread_mutex_unlock(&zk->lock);
+		if (!call)
+			return;
+		call_send(zk, call);
+	}
+}
+
+static void call_submit(struct zk *zk, struct zk_call *call)
+{
+	int64_t now = now_ms();
+	bool send;
+
+	pthread_mutex_lock(&zk->lock);
+	call->deadline = now + zk->config.timeout_ms;
+	if (call->to.owner && atomic_load(&call->to.owner->interrupted))
+		call->give_up_at = now + ZK_INTERRUPT_GRACE_MS;
+	send = can_send_locked(zk) && list_empty(&zk->held);
+	if (send) {
+		slot_take_locked(zk, call);
+	} else {
+		hold_locked(zk, call);
+		zk_kick_locked(zk); /* a deadline to watch */
+	}
+	pthread_mutex_unlock(&zk->lock);
+	if (send)
+		call_send(zk, call);
+}
+
+/* --- giving up ----------------------------------------------------------- */
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+	if (a == 0 || b == 0)
+		return a ? a : b;
+	return MIN(a, b);
+}
+
+static int64_t expire_held_locked(struct zk *zk, int64_t now)
+{
+	struct zk_call *call, *tmp;
+	int64_t next = 0;
+
+	list_for_each_safe(call, tmp, &zk->held, link)
+	{
+		if (call->give_up_at)
+			call_fail_locked(zk, call, -EINTR, 0);
+		else if (call->deadline <= now)
+			call_fail_locked(zk, call, -EIO, ZCONNECTIONLOSS);
+		else
+			next = earliest(next, call->deadline);
+	}
+	return next;
+}
+
+static struct zk_call *next_given_up_locked(struct zk *zk, int64_t now,
+					    int64_t *next)
+{
+	size_t i;
+
+	for (i = 0; i < ZK_IN_FLIGHT_MAX && zk->in_flight > 0; i++) {
+		struct zk_call *call = zk->slots[i].call;
+
+		if (!call || call->answered || !call->give_up_at)
+			continue;
+		if (call->give_up_at <= now)
+			return call;
+		*next = earliest(*next, call->give_up_at);
+	}
+	return NULL;
+}
+
+/* The owner of a sent call is told; the call stays for its completion. */
+static bool give_up_one(struct zk *zk, int64_t now, int64_t *next)
+{
+	struct zk_result r = {.rc = -EINTR};
+	struct zk_call *call;
+	struct zk_to to;
+
+	pthread_mutex_lock(&zk->lock);
+	call = next_given_up_locked(zk, now, next);
+	if (call) {
+		call->answered = true;
+		to = call->to;
+		r.unknown = !is_read(call);
+	}
+	pthread_mutex_unlock(&zk->lock);
+	if (!call)
+		return false;
+	to.cb(to.arg, &r);
+	return true;
+}
+
+int64_t zkcall_expire(struct zk *zk, int64_t now)
+{
+	int64_t next;
+
+	pthread_mutex_lock(&zk->lock);
+	next = expire_held_locked(zk, now);
+	pthread_mutex_unlock(&zk->lock);
+	while (give_up_one(zk, now, &next))
+		;
+	return next;
+}
+
+void zk_interrupt(struct zk *zk, struct zk_owner *owner)
+{
+	int64_t now = now_ms();
+	struct zk_call *call;
+	size_t i;
+
+	pthread_mutex_lock(&zk->lock);
+	atomic_store(&owner->interrupted, true);
+	list_for_each(call, &zk->held, link)
+	{
+		if (call->to.owner == owner)
+			call->give_up_at = now;
+	}
+	for (i = 0; i < ZK_IN_FLIGHT_MAX; i++) {
+		call = zk->slots[i].call;
+		if (call && call->to.owner == owner && !call->give_up_at)
+			call->give_up_at = now + ZK_INTERRUPT_GRACE_MS;
+	}
+	zk_kick_locked(zk);
+	pthread_mutex_unlock(&zk->lock);
+}
+
+/* --- the end of a handle or of everything -------------------------------- */
+
+void zkcall_sweep(struct zk *zk, struct zk_handle *handle)
+{
+	size_t i;
+
+	pthread_mutex_lock(&zk->lock);
+	for (i = 0; i < ZK_IN_FLIGHT_MAX; i++) {
+		struct zk_call *call = zk->slots[i].call;
+
+		if (!call || call->handle != handle)
+			continue;
+		slot_release_locked(zk, call);
+		if (!hold_again_locked(zk, call))
+			call_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
+	}
+	pthread_mutex_unlock(&zk->lock);
+}
+
+void zkcall_fail_held(struct zk *zk, int code)
+{
+	struct zk_call *call, *tmp;
+
+	pthread_mutex_lock(&zk->lock);
+	list_for_each_safe(call, tmp, &zk->held, link)
+	{
+		call_fail_locked(zk, call, -EIO, code);
+	}
+	pthread_mutex_unlock(&zk->lock);
+}
+
+/* --- the calls ----------------------------------------------------------- */
+
+static struct zk_call *call_new(enum zk_call_type type, const char *path,
+				struct zk_to to)
+{
+	struct zk_call *call = xcalloc(1, sizeof(*call));
+
+	list_init(&call->link);
+	call->type = type;
+	call->path = path ? xstrdup(path) : NULL;
+	call->to = to;
+	return call;
+}
+
+void zk_get(struct zk *zk, const char *path, struct zk_to to)
+{
+	call_submit(zk, call_new(ZK_CALL_GET, path, to));
+}
+
+void zk_exists(struct zk *zk, const char *path, struct zk_to to)
+{
+	call_submit(zk, call_new(ZK_CALL_EXISTS, path, to));
+}
+
+void zk_children(struct zk *zk, const char *path, struct zk_to to)
+{
+	call_submit(zk, call_new(ZK_CALL_CHILDREN, path, to));
+}
+
+void zk_get_acl(struct zk *zk, const char *path, struct zk_to to)
+{
+	call_submit(zk, call_new(ZK_CALL_GET_ACL, path, to));
+}
+
+void zk_sync(struct zk *zk, const char *path, struct zk_to to)
+{
+	call_submit(zk, call_new(ZK_CALL_SYNC, path, to));
+}
+
+void zk_create(struct zk *zk, const char *path, struct blob *data,
+	       enum zk_mode mode, struct zk_to to)
+{
+	struct zk_call *call = call_new(ZK_CALL_CREATE, path, to);
+
+	call->data = blob_ref(data);
+	call->mode = mode;
+	call_submit(zk, call);
+}
+
+void zk_set(struct zk *zk, const char *path, struct blob *data, int version,
+	    struct zk_to to)
+{
+	struct zk_call *call = call_new(ZK_CALL_SET, path, to);
+
+	call->data = blob_ref(data);
+	call->version = version;
+	call_submit(zk, call);
+}
+
+void zk_delete(struct zk *zk, const char *path, int version, struct zk_to to)
+{
+	struct zk_call *call = call_new(ZK_CALL_DELETE, path, to);
+
+	call->version = version;
+	call_submit(zk, call);
+}
+
+void zk_multi(struct zk *zk, struct zk_ops *ops, struct zk_to to)
+{
+	struct zk_call *call = call_new(ZK_CALL_MULTI, NULL, to);
+
+	call->ops = *ops;
+	*ops = (struct zk_ops){0};
+	call_submit(zk, call);
+}
