@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "fs.h"
+#include "log.h"
+
+struct file *file_new(struct inode *inode, int flags)
+{
+	struct file *file = xcalloc(1, sizeof(*file));
+
+	inode_open(inode);
+	file->inode = inode;
+	list_add_tail(&inode->files, &file->in_inode);
+	file->append = flags & O_APPEND;
+	file->sync = flags & (O_SYNC | O_DSYNC);
+	file->direct = flags & O_DIRECT;
+	file->mode = ZK_PERSISTENT;
+	file->cut = file->dirty = flags & O_TRUNC;
+	return file;
+}
+
+int64_t file_size(const struct file *file)
+{
+	const struct node *node = file->inode->node;
+	int64_t size = file->cut ? 0 : node->stat.data_length;
+
+	if (!file->cut && file->run_len == 0)
+		return -1;
+	if (file->append)
+		return size + (int64_t)file->run_len;
+	return MAX(size, file->run_len ? file->run_off + (int64_t)file->run_len
+				       : 0);
+}
+
+/* The last handle of a create that never came to the server. */
+static void drop_embryo_locked(struct fs *fs, struct inode *inode)
+{
+	struct node *node = inode->node;
+
+	if (!node->embryo || inode->opens > 1)
+		return;
+	node->embryo = false;
+	node_gone(&fs->nodes, node);
+}
+
+void file_close(struct fs *fs, struct file *file)
+{
+	fs_lock(fs);
+	if (file->dirty && file->run_len > 0 && !file->inode->node->unlinked)
+		log_warn("closed with %zu bytes that could not be committed",
+			 file->run_len);
+	drop_embryo_locked(fs, file->inode);
+	list_del(&file->in_inode);
+	inode_close(&fs->nodes, file->inode);
+	fs_unlock(fs);
+	blob_unref(file->base);
+	free(file->run);
+	free(file);
+}
+
+bool file_continues(const struct file *file, off_t off)
+{
+	return file->run_len == 0 || file->append ||
+	       off == file->run_off + (off_t)file->run_len;
+}
+
+static int reserve(struct file *file, size_t need)
+{
+	size_t cap = MAX(file->run_cap * 2, need);
+	char *run;
+
+	if (need <= file->run_cap)
+		return 0;
+	run = realloc(file->run, cap);
+	if (!run)
+		return -ENOMEM;
+	file->run = run;
+	file->run_cap = cap;
+	return 0;
+}
+
+int file_gather(struct file *file, const char *data, size_t size, off_t off,
+		size_t max)
+{
+	size_t start = file->append ? 0 : (size_t)off;
+	int rc;
+
+	if (file->append)
+		start = file->run_len;
+	if (start > max || size > max - start)
+		return -EFBIG;
+	rc = reserve(file, file->run_len + size);
+	if (rc < 0)
+		return rc;
+	if (file->run_len == 0)
+		file->run_off = off;
+	memcpy(file->run + file->run_len, data, size);
+	file->run_len += size;
+	file->dirty = true;
+	return 0;
+}
+
+/* A run of a megabyte is not kept by a file that goes on with short lines. */
+static void clear_run(struct file *file)
+{
+	file->run_len = 0;
+	if (file->run_cap > 65536) {
+		free(file->run);
+		file->run = NULL;
+		file->run_cap = 0;
+	}
+}
+
+void file_committed(struct file *file, struct blob *content)
+{
+	clear_run(file);
+	file->cut = file->dirty = false;
+	if (content)
+		blob_assign(&file->base, blob_ref(content));
+}
+
+void file_failed(struct file *file, int rc, size_t own)
+{
+	if (file->run_len > own)
+		file->error = rc;
+	clear_run(file);
+	file->dirty = false;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ZNODEFS_FILE_H
+#define ZNODEFS_FILE_H
+
+/*
+ * An open file: the version it reads, and the writes it has not committed.
+ *
+ * Reading.  `base` is one version of the value.  A read from offset 0 takes the
+ * newest, and so does one behind the end once the end has been reported (a
+ * follower such as tail -f); any other read continues in `base`.
+ *
+ * Writing.  What a commit has to do to the value is kept as a cut (everything
+ * old goes, as O_TRUNC says) and one run of bytes to be written at an offset,
+ * or appended.  A write that does not continue the run commits it first, so
+ * that one run is enough.  The commit (commit.h) applies both to the newest
+ * version, unless there is a cut: then the content is complete by itself.
+ *
+ * When a write fails, its own bytes are gone and the cut stays for the next
+ * try; but if the run held bytes of earlier writes that were reported as
+ * written, the file is broken: whatever is written later fails with the same
+ * error, lest the value be composed of parts with a hole.
+ *
+ * fs->lock protects all fields, except that `run` belongs to whoever has the
+ * turn of the node's writers.
+ */
+
+#include <sys/types.h>
+
+#include "list.h"
+#include "node.h"
+#include "zk.h"
+
+struct fs;
+
+struct file {
+	struct inode *inode; /* counted by inode_open() */
+	struct list in_inode;
+	bool append;      /* O_APPEND */
+	bool sync;        /* O_SYNC or O_DSYNC: every write commits */
+	bool direct;      /* O_DIRECT: reads are linearizable */
+	enum zk_mode mode; /* how to create the znode, while an embryo */
+
+	struct blob *base; /* NULL before the first fetch */
+	bool eof;          /* the end of base has been reported */
+
+	bool cut;        /* the old value goes */
+	bool dirty;      /* a flush has something to commit */
+	char *run;
+	size_t run_len;
+	size_t run_cap;
+	off_t run_off;   /* of no meaning with append */
+	pid_t writer;    /* the thread that left it dirty */
+	int error;       /* broken: -errno */
+};
+
+/* With fs->lock held. */
+struct file *file_new(struct inode *inode, int flags);
+/* The size that this handle's user expects, or -1 if it is the node's. */
+int64_t file_size(const struct file *file);
+
+/*
+ * Close: takes fs->lock.  A create that was never committed is forgotten with
+ * its last handle.
+ */
+void file_close(struct fs *fs, struct file *file);
+
+/* Add to the run.  -EFBIG, -ENOMEM; the run is unchanged then. */
+int file_gather(struct file *file, const char *data, size_t size, off_t off,
+		size_t max);
+/* Whether a write at @off goes on where the run ends. */
+bool file_continues(const struct file *file, off_t off);
+/* A commit has succeeded: @content is what the server has now (referenced). */
+void file_committed(struct file *file, struct blob *content);
+/* A commit has failed with @rc; the last @own bytes are the failing write's. */
+void file_failed(struct file *file, int rc, size_t own);
+
+#endif

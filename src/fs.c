@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fs.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "log.h"
+#include "name.h"
+#include "op.h"
+
+/* --- what the kernel is told --------------------------------------------- */
+
+void fs_stat(struct fs *fs, struct inode *inode, struct stat *st)
+{
+	const struct node *node = inode->node;
+	enum attr_kind kind =
+		inode->kind == INODE_DIR ? ATTR_DIR : ATTR_FILE;
+
+	attr_fill(st, inode->ino, kind, &node->stat, &fs->attr);
+	if (node->detached)
+		st->st_nlink = 0;
+}
+
+/* Nothing is guarded yet: the kernel asks again each time. */
+void fs_entry(struct fs *fs, struct inode *inode, struct fuse_entry_param *e)
+{
+	*e = (struct fuse_entry_param){.ino = inode->ino};
+	fs_stat(fs, inode, &e->attr);
+	inode->lookups++;
+}
+
+void fs_forget(struct fs *fs, uint64_t ino, uint64_t n)
+{
+	struct inode *inode;
+
+	fs_lock(fs);
+	inode = inode_find(&fs->nodes, ino);
+	if (inode && ino != NODE_ROOT_INO)
+		inode_forget(&fs->nodes, inode, n);
+	fs_unlock(fs);
+}
+
+/* --- names --------------------------------------------------------------- */
+
+static int special_target(struct fs *fs, struct inode *dir,
+			  enum name_special special, struct target *target)
+{
+	if (dir->view != VIEW_MAIN)
+		return -ENOENT;
+	if (special == NAME_DATA) {
+		target->data = true;
+	} else if (special == NAME_EPHEMERAL) {
+		target->special = true;
+		target->view = VIEW_EPHEMERAL;
+	} else {
+		return -ENOENT;
+	}
+	target->node = node_ref(dir->node);
+	(void)fs;
+	return 0;
+}
+
+int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
+	      struct target *target)
+{
+	struct inode *dir = inode_find(&fs->nodes, parent);
+	char znode[NAME_ENTRY_MAX + 1];
+	enum name_special special;
+	bool at_root;
+	int rc;
+
+	*target = (struct target){0};
+	if (!dir || dir->node->detached)
+		return -ENOENT;
+	if (dir->kind != INODE_DIR)
+		return -ENOTDIR;
+	at_root = dir->node == fs->nodes.root;
+	special = name_special(entry, at_root);
+	if (special != NAME_PLAIN)
+		return special_target(fs, dir, special, target);
+	rc = name_to_znode(entry, at_root, znode);
+	if (rc < 0)
+		return rc;
+	target->view = dir->view;
+	target->alias = name_maybe_alias(entry);
+	target->node = node_get(&fs->nodes, dir->node, znode);
+	return 0;
+}
+
+int fs_target_plain(struct fs *fs, fuse_ino_t parent, const char *entry,
+		    struct target *target)
+{
+	int rc = fs_target(fs, parent, entry, target);
+
+	if (rc == 0 && target->special) {
+		fs_target_put(fs, target);
+		return -EPERM;
+	}
+	if (rc == -ENOENT && name_special(entry, true) != NAME_PLAIN)
+		return -EPERM;
+	return rc;
+}
+
+void fs_target_put(struct fs *fs, struct target *target)
+{
+	node_put(&fs->nodes, &target->node);
+}
+
+void fs_has_child(struct fs *fs _unused_, struct node *parent)
+{
+	parent->is_dir = parent->decided = true;
+}
+
+bool fs_owns(struct fs *fs, const struct zstat *stat)
+{
+	return zstat_is_ephemeral(stat) &&
+	       stat->ephemeral_owner == zk_session_id(fs->zk);
+}
+
+/* --- small operations ---------------------------------------------------- */
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct fs *fs = userdata;
+
+	/* O_TRUNC comes with the open: no moment in which a value is empty. */
+	conn->want |= conn->capable & FUSE_CAP_ATOMIC_O_TRUNC;
+	/* Each entry of a readdirplus would be a request to the server. */
+	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS |
+				  FUSE_CAP_READDIRPLUS_AUTO);
+	if (fs->ready)
+		fs->ready(fs->ready_arg);
+}
+
+static void op_forget(fuse_req_t freq, fuse_ino_t ino, uint64_t n)
+{
+	struct req req;
+
+	req_init(&req, freq);
+	fs_forget(req.fs, ino, n);
+	req_none(&req);
+}
+
+static void op_forget_multi(fuse_req_t freq, size_t count,
+			    struct fuse_forget_data *forgets)
+{
+	struct req req;
+	size_t i;
+
+	req_init(&req, freq);
+	for (i = 0; i < count; i++)
+		fs_forget(req.fs, forgets[i].ino, forgets[i].nlookup);
+	req_none(&req);
+}
+
+/*
+ * A server's room is not known; programs that look for some before they write
+ * are shown a terabyte, as in sshfs.
+ */
+static void op_statfs(fuse_req_t freq, fuse_ino_t ino _unused_)
+{
+	const fsblkcnt_t blocks = (fsblkcnt_t)1 << 28;
+	struct statvfs st = {
+		.f_bsize = 4096,
+		.f_frsize = 4096,
+		.f_blocks = blocks,
+		.f_bfree = blocks,
+		.f_bavail = blocks,
+		.f_files = blocks,
+		.f_ffree = blocks,
+		.f_favail = blocks,
+		.f_namemax = NAME_ENTRY_MAX,
+	};
+	struct req req;
+
+	req_init(&req, freq);
+	req_statfs(&req, &st);
+}
+
+const struct fuse_lowlevel_ops fs_ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.create = op_create,
+	.symlink = op_symlink,
+	.link = op_link,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
+	.rename = op_rename,
+	.open = op_open,
+	.read = op_read,
+	.write = op_write,
+	.flush = op_flush,
+	.fsync = op_fsync,
+	.release = op_release,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.releasedir = op_releasedir,
+	.statfs = op_statfs,
+};
+
+/* --- life ---------------------------------------------------------------- */
+
+static void on_state(void *arg, enum zk_state state, bool session_changed)
+{
+	struct fs *fs = arg;
+
+	log_notice("session %s", zk_state_name(state));
+	if (!session_changed)
+		return;
+	/* Those of a session before are gone with it. */
+	fs_lock(fs);
+	ephemerals_clear(&fs->eph);
+	fs_unlock(fs);
+}
+
+int fs_init(struct fs *fs, const struct options *opt)
+{
+	struct node_policy policy = {
+		.layout_dir = opt->layout_dir,
+		.empty_dir = opt->empty_dir,
+	};
+	struct zk_config config = {
+		.hosts = opt->hosts,
+		.session_timeout_ms = opt->session_timeout_ms,
+		.timeout_ms = opt->timeout_ms,
+		.auth = &opt->auth,
+		.on_state = on_state,
+		.arg = fs,
+	};
+
+	*fs = (struct fs){.opt = opt};
+	fs->attr = (struct attr_policy){
+		.uid = opt->uid,
+		.gid = opt->gid,
+		.umask = opt->umask,
+	};
+	pthread_mutex_init(&fs->lock, NULL);
+	node_table_init(&fs->nodes, opt->chroot, policy, opt->cache_size);
+	return zk_open(&fs->zk, &config);
+}
+
+void fs_stop(struct fs *fs)
+{
+	/* What is answered meanwhile may still make calls. */
+	if (fs->zk)
+		zk_close(fs->zk);
+	fs->zk = NULL;
+}
+
+void fs_release(struct fs *fs)
+{
+	node_table_release(&fs->nodes);
+	ephemerals_clear(&fs->eph);
+	pthread_mutex_destroy(&fs->lock);
+}

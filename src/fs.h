@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ZNODEFS_FS_H
+#define ZNODEFS_FS_H
+
+/*
+ * The mounted filesystem: everything hangs off struct fs, nothing is global.
+ *
+ * Locks, in the order in which they may be taken:
+ *
+ *	fs->lock        the node table, inodes, files, the ephemeral set
+ *	zk->lock        inside zk.c
+ *
+ * No lock is held across fuse_*(), zoo_*() or a callback.  The zk_*() calls
+ * may be made with fs->lock held, but none is.
+ *
+ * Threads: libfuse's loop threads run the op_*() handlers, the library's
+ * completion thread and the keeper of zk.c run the answers.  None of them
+ * waits for the server.
+ */
+
+#include <pthread.h>
+
+#include "attr.h"
+#include "ephemerals.h"
+#include "node.h"
+#include "options.h"
+#include "req.h"
+#include "zk.h"
+
+struct fs {
+	const struct options *opt;
+	struct zk *zk;
+	struct fuse_session *se;
+	struct attr_policy attr;
+	void (*ready)(void *arg); /* the kernel has said hello */
+	void *ready_arg;
+
+	pthread_mutex_t lock; /* for all below */
+	struct node_table nodes;
+	struct ephemerals eph;
+};
+
+/* As zk_open(), which it calls.  fs_stop() and fs_release() in any case. */
+int fs_init(struct fs *fs, const struct options *opt);
+/*
+ * Close the session: every request in flight has been answered when this
+ * returns, and no thread but FUSE's is left.  A second call does nothing.
+ */
+void fs_stop(struct fs *fs);
+/* Free the rest, when the FUSE session is no more. */
+void fs_release(struct fs *fs);
+extern const struct fuse_lowlevel_ops fs_ops;
+
+static inline void fs_lock(struct fs *fs)
+{
+	pthread_mutex_lock(&fs->lock);
+}
+
+static inline void fs_unlock(struct fs *fs)
+{
+	pthread_mutex_unlock(&fs->lock);
+}
+
+/* Takes fs->lock. */
+void fs_forget(struct fs *fs, uint64_t ino, uint64_t n);
+
+/* --- with fs->lock held --------------------------------------------------- */
+
+/* What stat(2) says of an inode, from what is known of its node. */
+void fs_stat(struct fs *fs, struct inode *inode, struct stat *st);
+/* The answer to a lookup; counts the lookup. */
+void fs_entry(struct fs *fs, struct inode *inode, struct fuse_entry_param *e);
+
+/* What an entry of a directory denotes. */
+struct target {
+	struct node *node; /* a reference: fs_target_put() */
+	enum node_view view;
+	bool data;   /* `.data` of node, not node itself */
+	bool special; /* a directory of the mount's own at its root */
+	bool alias;  /* if there is no such znode: may stand for a long name */
+};
+
+/*
+ * Find out.  -ENOENT: a reserved name that denotes nothing; the parent is gone.
+ * -EINVAL, -EILSEQ, -ENAMETOOLONG: no znode could have this name.
+ */
+int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
+	      struct target *target);
+void fs_target_put(struct fs *fs, struct target *target);
+/* The same for something that is about to be made or removed: never special. */
+int fs_target_plain(struct fs *fs, fuse_ino_t parent, const char *entry,
+		    struct target *target);
+
+/*
+ * A new child of @parent exists, so that is a directory from now on, in
+ * whatever view the child was made.
+ */
+void fs_has_child(struct fs *fs, struct node *parent);
+
+/* Whether an ephemeral belongs to this mount's session. */
+bool fs_owns(struct fs *fs, const struct zstat *stat);
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * OPEN, READ and RELEASE.
+ *
+ * An open for reading has the value in hand before it is answered, so that
+ * whoever may not read learns it from open(2).
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "commit.h"
+#include "file.h"
+#include "fs.h"
+#include "op.h"
+
+static struct file *file_of(const struct fuse_file_info *fi)
+{
+	return (struct file *)(uintptr_t)fi->fh;
+}
+
+/*
+ * The newest value, for a file's base.  An operation embeds this; done() is
+ * called without a lock.  A file whose znode is gone keeps what it has.
+ */
+struct fetch {
+	/* Given by the caller. */
+	struct req *req;
+	struct file *file;
+	void (*done)(struct fetch *f, int rc);
+
+	/* Internal state. */
+	char *path;
+};
+
+static int learn_base_locked(struct fetch *f, const struct zk_result *r)
+{
+	struct fs *fs = f->req->fs;
+	struct node *node = node_ref(f->file->inode->node);
+	bool same;
+
+	node_learn(&fs->nodes, &node, r->stat, r->data, f->req->thread);
+	same = node == f->file->inode->node;
+	node_put(&fs->nodes, &node);
+	if (!same && !f->file->base)
+		return -ESTALE;
+	if (same)
+		blob_assign(&f->file->base, blob_ref(r->data));
+	f->file->eof = false;
+	return 0;
+}
+
+static void on_fetched(void *arg, const struct zk_result *r)
+{
+	struct fetch *f = arg;
+	struct fs *fs = f->req->fs;
+	int rc = r->rc;
+
+	fs_lock(fs);
+	if (rc == 0)
+		rc = learn_base_locked(f, r);
+	else if (rc == -ENOENT)
+		node_gone(&fs->nodes, f->file->inode->node);
+	if (rc == -ENOENT)
+		rc = f->file->base ? 0 : -ESTALE;
+	fs_unlock(fs);
+	free(f->path);
+	f->done(f, rc);
+}
+
+static void fetch_get(struct fetch *f)
+{
+	zk_get(f->req->fs->zk, f->path, req_to(f->req, on_fetched, f));
+}
+
+static void on_sync(void *arg, const struct zk_result *r)
+{
+	struct fetch *f = arg;
+
+	if (r->rc == 0)
+		return fetch_get(f);
+	free(f->path);
+	f->done(f, r->rc);
+}
+
+/* What is in hand already is as good as what a get would bring. */
+static bool base_is_in_hand_locked(struct fetch *f)
+{
+	struct file *file = f->file;
+	struct node *node = file->inode->node;
+
+	if (node->detached || (node->embryo && file->inode->kind == INODE_FILE)) {
+		if (!file->base)
+			file->base = node->data ? blob_ref(node->data)
+						: blob_new(NULL, 0);
+		return true;
+	}
+	if (file->direct || !node_is_fresh(node, f->req->thread, true))
+		return false;
+	blob_assign(&file->base, blob_ref(node->data));
+	file->eof = false;
+	return true;
+}
+
+static void fetch_start(struct fetch *f)
+{
+	struct fs *fs = f->req->fs;
+	bool in_hand;
+
+	fs_lock(fs);
+	in_hand = base_is_in_hand_locked(f);
+	f->path = in_hand ? NULL : node_path(f->file->inode->node);
+	fs_unlock(fs);
+	if (in_hand)
+		f->done(f, 0);
+	else if (f->file->direct)
+		zk_sync(fs->zk, f->path, req_to(f->req, on_sync, f));
+	else
+		fetch_get(f);
+}
+
+/* --- open ---------------------------------------------------------------- */
+
+struct open_op {
+	struct req req;
+	struct fetch fetch;
+	struct fuse_file_info fi;
+	struct file *file;
+};
+
+static void open_end(struct open_op *op, int rc)
+{
+	if (rc < 0) {
+		file_close(op->req.fs, op->file);
+		req_err(&op->req, rc);
+	} else {
+		req_open(&op->req, &op->fi, op->file, NULL);
+	}
+	free(op);
+}
+
+static void open_fetched(struct fetch *f, int rc)
+{
+	open_end(container_of(f, struct open_op, fetch), rc);
+}
+
+static bool wants_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+static int open_check_locked(struct fs *fs, const struct inode *inode,
+			     int flags)
+{
+	/* The kernel walks the path again. */
+	if (!inode || (inode->node->detached && !inode->node->unlinked))
+		return -ESTALE;
+	if (inode->kind == INODE_DIR)
+		return -EISDIR;
+	if (!wants_write(flags))
+		return 0;
+	if (fs->opt->ro)
+		return -EROFS;
+	/* Met in `.ephemeral`, but it would not go with this session. */
+	return inode->view == VIEW_EPHEMERAL ? -EEXIST : 0;
+}
+
+static bool needs_value(int flags)
+{
+	return (flags & O_ACCMODE) != O_WRONLY && !(flags & O_TRUNC);
+}
+
+void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct open_op *op = xcalloc(1, sizeof(*op));
+	struct inode *inode;
+	struct fs *fs;
+	int rc;
+
+	req_init(&op->req, freq);
+	fs = op->req.fs;
+	op->fi = *fi;
+	op->fi.direct_io = 1;
+	fs_lock(fs);
+	inode = inode_find(&fs->nodes, ino);
+	rc = open_check_locked(fs, inode, fi->flags);
+	if (rc == 0)
+		op->file = file_new(inode, fi->flags);
+	fs_unlock(fs);
+	if (rc < 0) {
+		req_err(&op->req, rc);
+		free(op);
+		return;
+	}
+	op->fi.fh = (uintptr_t)op->file;
+	op->fetch = (struct fetch){
+		.req = &op->req, .file = op->file, .done = open_fetched};
+	if (needs_value(fi->flags))
+		fetch_start(&op->fetch);
+	else
+		open_end(op, 0);
+}
+
+/* --- read ---------------------------------------------------------------- */
+
+struct read_op {
+	struct req req;
+	struct turn_waiter turn;
+	struct commit commit;
+	struct fetch fetch;
+	struct file *file;
+	size_t size;
+	off_t off;
+};
+
+/* Own uncommitted writes come first: they are committed and then read. */
+static void read_answer(struct read_op *op)
+{
+	struct fs *fs = op->req.fs;
+	struct blob *base;
+	size_t len, off;
+
+	fs_lock(fs);
+	base = blob_ref(op->file->base);
+	len = base->len;
+	off = MIN((size_t)op->off, len);
+	if ((size_t)op->off >= len)
+		op->file->eof = true;
+	fs_unlock(fs);
+	req_buf(&op->req, base->data + off, MIN(op->size, len - off));
+	blob_unref(base);
+	free(op);
+}
+
+static void read_fetched(struct fetch *f, int rc)
+{
+	struct read_op *op = container_of(f, struct read_op, fetch);
+
+	if (rc == 0)
+		return read_answer(op);
+	req_err(&op->req, rc);
+	free(op);
+}
+
+/* See file.h: which reads take the newest version. */
+static bool wants_newest(const struct file *file, off_t off)
+{
+	return off == 0 || !file->base ||
+	       (file->eof && (size_t)off >= file->base->len);
+}
+
+static void read_start(struct read_op *op)
+{
+	struct fs *fs = op->req.fs;
+	bool fetch;
+
+	fs_lock(fs);
+	fetch = wants_newest(op->file, op->off);
+	fs_unlock(fs);
+	op->fetch = (struct fetch){
+		.req = &op->req, .file = op->file, .done = read_fetched};
+	if (fetch)
+		fetch_start(&op->fetch);
+	else
+		read_answer(op);
+}
+
+static void read_committed(struct commit *c, int rc)
+{
+	struct read_op *op = container_of(c, struct read_op, commit);
+	struct fs *fs = op->req.fs;
+	struct turn_waiter *next;
+
+	fs_lock(fs);
+	if (rc < 0)
+		file_failed(op->file, rc, 0);
+	next = turn_pass(&op->file->inode->node->writers);
+	fs_unlock(fs);
+	if (rc < 0) {
+		req_err(&op->req, rc);
+		free(op);
+	} else {
+		read_start(op);
+	}
+	if (next)
+		next->run(next);
+}
+
+static void read_commit(struct turn_waiter *w)
+{
+	struct read_op *op = container_of(w, struct read_op, turn);
+
+	op->commit = (struct commit){.req = &op->req,
+				     .file = op->file,
+				     .resize = -1,
+				     .done = read_committed};
+	commit_start(&op->commit);
+}
+
+void op_read(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size, off_t off,
+	     struct fuse_file_info *fi)
+{
+	struct read_op *op = xcalloc(1, sizeof(*op));
+	bool commit, now = true;
+	struct fs *fs;
+
+	req_init(&op->req, freq);
+	fs = op->req.fs;
+	op->file = file_of(fi);
+	op->size = size;
+	op->off = off;
+	op->turn.run = read_commit;
+	fs_lock(fs);
+	commit = op->file->dirty;
+	if (commit)
+		now = turn_take(&op->file->inode->node->writers, &op->turn);
+	fs_unlock(fs);
+	if (!now)
+		return;
+	if (commit)
+		read_commit(&op->turn);
+	else
+		read_start(op);
+}
+
+/* --- release ------------------------------------------------------------- */
+
+void op_release(fuse_req_t freq, fuse_ino_t ino _unused_,
+		struct fuse_file_info *fi)
+{
+	struct req req;
+
+	req_init(&req, freq);
+	file_close(req.fs, file_of(fi));
+	req_err(&req, 0);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * LOOKUP and GETATTR.
+ *
+ * A lookup is one get: it brings the Stat, tells null data from empty, and the
+ * value is there for the open that follows in the same system call.  Where the
+ * ACL denies reading, exists still tells the Stat.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "file.h"
+#include "fs.h"
+#include "log.h"
+#include "name.h"
+#include "op.h"
+
+struct lookup {
+	struct req req;
+	struct target target;
+	char *path;
+	char *entry; /* only while the target may be an alias */
+};
+
+static void lookup_end(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+
+	fs_lock(fs);
+	fs_target_put(fs, &op->target);
+	fs_unlock(fs);
+	free(op->path);
+	free(op->entry);
+	free(op);
+}
+
+static void lookup_fail(struct lookup *op, int rc)
+{
+	/* A parent that vanished meanwhile has no such entry. */
+	req_err(&op->req, rc == -ESTALE ? -ENOENT : rc);
+	lookup_end(op);
+}
+
+/* Which face of its node the target is; NULL if there is nothing to see. */
+static struct inode *target_inode_locked(struct fs *fs, struct target *target)
+{
+	struct node *node = target->node;
+	bool ephemeral = zstat_is_ephemeral(&node->stat);
+
+	if (target->data) {
+		if (node_null_known(node) && node_is_null(&fs->nodes, node))
+			return NULL;
+		return node_inode(&fs->nodes, node, VIEW_MAIN, INODE_DATA);
+	}
+	if (target->view == VIEW_MAIN)
+		return node_inode(&fs->nodes, node, VIEW_MAIN,
+				  node_kind(node));
+	if (!ephemeral && !node->embryo)
+		return node_inode(&fs->nodes, node, VIEW_EPHEMERAL, INODE_DIR);
+	/* Another session's is a face of its own, not to be written. */
+	return node_inode(&fs->nodes, node,
+			  node->embryo || fs_owns(fs, &node->stat)
+				  ? VIEW_MAIN
+				  : VIEW_EPHEMERAL,
+			  INODE_FILE);
+}
+
+static void lookup_found(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+	struct fuse_entry_param e;
+	struct inode *inode;
+
+	fs_lock(fs);
+	inode = target_inode_locked(fs, &op->target);
+	if (inode)
+		fs_entry(fs, inode, &e);
+	fs_unlock(fs);
+	if (!inode)
+		return lookup_fail(op, -ENOENT);
+	req_entry(&op->req, &e);
+	lookup_end(op);
+}
+
+static void lookup_learned(struct lookup *op, const struct zk_result *r)
+{
+	struct fs *fs = op->req.fs;
+	int rc;
+
+	fs_lock(fs);
+	rc = node_learn(&fs->nodes, &op->target.node, r->stat, r->data,
+			op->req.thread);
+	fs_unlock(fs);
+	if (rc < 0)
+		lookup_fail(op, rc);
+	else
+		lookup_found(op);
+}
+
+/* --- a long name --------------------------------------------------------- */
+
+static void on_get(void *arg, const struct zk_result *r);
+
+static void lookup_ask(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+
+	free(op->path);
+	fs_lock(fs);
+	op->path = node_path(op->target.node);
+	fs_unlock(fs);
+	zk_get(fs->zk, op->path, req_to(&op->req, on_get, op));
+}
+
+/* The long name that is shown as @entry, among the children of the parent. */
+static const char *find_alias(const struct zk_result *r, const char *entry,
+			      bool at_root)
+{
+	char shown[NAME_ENTRY_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < r->n_names; i++) {
+		if (strlen(r->names[i]) <= NAME_ENTRY_MAX)
+			continue;
+		name_to_entry(r->names[i], at_root, shown);
+		if (strcmp(shown, entry) == 0)
+			return r->names[i];
+	}
+	return NULL;
+}
+
+static void on_siblings(void *arg, const struct zk_result *r)
+{
+	struct lookup *op = arg;
+	struct fs *fs = op->req.fs;
+	struct node *parent, *node = NULL;
+	const char *name;
+
+	if (r->rc < 0)
+		return lookup_fail(op, r->rc);
+	fs_lock(fs);
+	parent = op->target.node->parent;
+	name = find_alias(r, op->entry, parent == fs->nodes.root);
+	if (name)
+		node = node_get(&fs->nodes, parent, name);
+	if (node) {
+		fs_target_put(fs, &op->target);
+		op->target.node = node;
+		op->target.alias = false;
+	}
+	fs_unlock(fs);
+	if (node)
+		lookup_ask(op);
+	else
+		lookup_fail(op, -ENOENT);
+}
+
+static void lookup_alias(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+	char *parent;
+
+	fs_lock(fs);
+	parent = node_path(op->target.node->parent);
+	fs_unlock(fs);
+	zk_children(fs->zk, parent, req_to(&op->req, on_siblings, op));
+	free(parent);
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+static void lookup_absent(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+	bool embryo;
+
+	fs_lock(fs);
+	embryo = op->target.node->embryo && !op->target.data;
+	node_gone(&fs->nodes, op->target.node);
+	fs_unlock(fs);
+	if (embryo)
+		lookup_found(op);
+	else if (op->target.alias)
+		lookup_alias(op);
+	else
+		lookup_fail(op, -ENOENT);
+}
+
+static void on_exists(void *arg, const struct zk_result *r)
+{
+	struct lookup *op = arg;
+
+	if (r->rc == 0)
+		lookup_learned(op, r);
+	else if (r->rc == -ENOENT)
+		lookup_absent(op);
+	else
+		lookup_fail(op, r->rc);
+}
+
+static void on_get(void *arg, const struct zk_result *r)
+{
+	struct lookup *op = arg;
+
+	if (r->rc == -EACCES)
+		zk_exists(op->req.fs->zk, op->path,
+			  req_to(&op->req, on_exists, op));
+	else
+		on_exists(op, r);
+}
+
+/* `.ephemeral` is there because the root is. */
+static void lookup_special(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+	struct fuse_entry_param e;
+
+	fs_lock(fs);
+	fs_entry(fs,
+		 node_inode(&fs->nodes, op->target.node, op->target.view,
+			    INODE_DIR),
+		 &e);
+	fs_unlock(fs);
+	req_entry(&op->req, &e);
+	lookup_end(op);
+}
+
+void op_lookup(fuse_req_t freq, fuse_ino_t parent, const char *entry)
+{
+	struct lookup *op = xcalloc(1, sizeof(*op));
+	struct fs *fs;
+	int rc;
+
+	req_init(&op->req, freq);
+	fs = op->req.fs;
+	fs_lock(fs);
+	rc = fs_target(fs, parent, entry, &op->target);
+	fs_unlock(fs);
+	if (rc == -EILSEQ || rc == -EINVAL)
+		rc = -ENOENT;
+	if (rc < 0)
+		return lookup_fail(op, rc);
+	if (op->target.special)
+		return lookup_special(op);
+	if (op->target.alias)
+		op->entry = xstrdup(entry);
+	lookup_ask(op);
+}
+
+/* --- getattr ------------------------------------------------------------- */
+
+struct getattr {
+	struct req req;
+	fuse_ino_t ino;
+	struct file *mine; /* the handle asked through, or NULL */
+	struct node *node;
+};
+
+/*
+ * A handle with uncommitted writes, of its own caller, sees the size that they
+ * make; nobody else does.
+ */
+static int64_t pending_size_locked(struct inode *inode, struct file *mine,
+				   pid_t thread)
+{
+	struct file *file;
+
+	if (mine)
+		return file_size(mine);
+	list_for_each (file, &inode->files, in_inode) {
+		if (file->writer == thread && file_size(file) >= 0)
+			return file_size(file);
+	}
+	return -1;
+}
+
+static void getattr_stat_locked(struct fs *fs, struct inode *inode,
+				struct file *mine, pid_t thread,
+				struct stat *st)
+{
+	int64_t size = pending_size_locked(inode, mine, thread);
+
+	fs_stat(fs, inode, st);
+	if (size >= 0)
+		st->st_size = size;
+}
+
+static void on_getattr(void *arg, const struct zk_result *r)
+{
+	struct getattr *op = arg;
+	struct fs *fs = op->req.fs;
+	struct inode *inode;
+	struct stat st;
+	int rc = r->rc;
+
+	fs_lock(fs);
+	if (rc == 0)
+		node_learn(&fs->nodes, &op->node, r->stat, NULL,
+			   op->req.thread);
+	else if (rc == -ENOENT)
+		node_gone(&fs->nodes, op->node);
+	inode = inode_find(&fs->nodes, op->ino);
+	/* What was removed can still be asked about by who has it open. */
+	if (rc == -ENOENT && op->ino != NODE_ROOT_INO)
+		rc = 0;
+	if (inode && rc == 0)
+		getattr_stat_locked(fs, inode, op->mine, op->req.thread,
+				    &st);
+	node_put(&fs->nodes, &op->node);
+	fs_unlock(fs);
+	if (rc == 0 && inode)
+		req_attr(&op->req, &st, 0);
+	else
+		req_err(&op->req, rc ? rc : -ESTALE);
+	free(op);
+}
+
+static bool must_ask_locked(const struct inode *inode, const struct req *req)
+{
+	const struct node *node = inode->node;
+
+	return !node->detached && !node->embryo &&
+	       !node_is_fresh(node, req->thread, false);
+}
+
+void op_getattr(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct getattr *op = xcalloc(1, sizeof(*op));
+	_cleanup_free_ char *path = NULL;
+	struct inode *inode;
+	struct stat st;
+	struct fs *fs;
+
+	req_init(&op->req, freq);
+	fs = op->req.fs;
+	op->ino = ino;
+	op->mine = fi ? (struct file *)(uintptr_t)fi->fh : NULL;
+	fs_lock(fs);
+	inode = inode_find(&fs->nodes, ino);
+	if (inode && must_ask_locked(inode, &op->req)) {
+		op->node = node_ref(inode->node);
+		path = node_path(op->node);
+	} else if (inode) {
+		getattr_stat_locked(fs, inode, op->mine, op->req.thread,
+				    &st);
+	}
+	fs_unlock(fs);
+	if (path)
+		return zk_exists(fs->zk, path,
+				 req_to(&op->req, on_getattr, op));
+	if (inode)
+		req_attr(&op->req, &st, 0);
+	else
+		req_err(&op->req, -ESTALE);
+	free(op);
+}

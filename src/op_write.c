@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * WRITE, FLUSH and FSYNC, and what truncate(2) and touch(1) do to a value.
+ *
+ * All of these run in the turn of the node's writers: one at a time for each
+ * znode, in the order in which they came.
+ */
+
+#include "op_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+#include "op.h"
+
+/* Whole blocks of this size are gathered; anything else commits. */
+#define GATHER_BLOCK 4096
+
+static struct file *file_of(const struct fuse_file_info *fi)
+{
+	return (struct file *)(uintptr_t)fi->fh;
+}
+
+/* --- the turn ------------------------------------------------------------ */
+
+static void in_turn(struct turn_waiter *w)
+{
+	struct write_op *op = container_of(w, struct write_op, turn);
+
+	op->run(op);
+}
+
+void write_op_start(struct write_op *op, struct file *file,
+		    void (*run)(struct write_op *op))
+{
+	struct fs *fs = op->req.fs;
+	bool now;
+
+	op->file = file;
+	op->run = run;
+	op->turn.run = in_turn;
+	fs_lock(fs);
+	now = turn_take(&file->inode->node->writers, &op->turn);
+	fs_unlock(fs);
+	if (now)
+		run(op);
+}
+
+void write_op_end(struct write_op *op, int rc)
+{
+	struct fs *fs = op->req.fs;
+	struct turn_waiter *next;
+
+	/* Before the answer: after it, the kernel may close the file. */
+	fs_lock(fs);
+	next = turn_pass(&op->file->inode->node->writers);
+	fs_unlock(fs);
+	op->end(op, rc);
+	if (next)
+		next->run(next);
+}
+
+static void on_committed(struct commit *c, int rc)
+{
+	struct write_op *op = container_of(c, struct write_op, commit);
+	struct fs *fs = op->req.fs;
+
+	fs_lock(fs);
+	if (rc < 0)
+		file_failed(op->file, rc, op->own);
+	fs_unlock(fs);
+	op->committed(op, rc);
+}
+
+void write_op_commit(struct write_op *op, int64_t resize,
+		     void (*committed)(struct write_op *op, int rc))
+{
+	op->committed = committed;
+	op->commit = (struct commit){.req = &op->req,
+				     .file = op->file,
+				     .resize = resize,
+				     .done = on_committed};
+	commit_start(&op->commit);
+}
+
+/* --- write --------------------------------------------------------------- */
+
+struct write_data {
+	struct write_op w;
+	off_t off;
+	size_t size;
+	char data[];
+};
+
+static void write_answer(struct write_op *w, int rc)
+{
+	struct write_data *op = container_of(w, struct write_data, w);
+
+	if (rc < 0)
+		req_err(&w->req, rc);
+	else
+		req_write(&w->req, op->size);
+	free(op);
+}
+
+/* What the run may grow to; a set and a create differ by a few bytes. */
+static size_t gather_max(struct write_data *op)
+{
+	struct fs *fs = op->w.req.fs;
+	_cleanup_free_ char *path = NULL;
+	size_t max;
+
+	fs_lock(fs);
+	path = node_path(op->w.file->inode->node);
+	max = commit_max_size(fs, path, op->w.file->inode->node->embryo);
+	fs_unlock(fs);
+	return max;
+}
+
+static void write_gather(struct write_data *op)
+{
+	struct file *file = op->w.file;
+	struct fs *fs = op->w.req.fs;
+	size_t max = gather_max(op);
+	int rc;
+
+	fs_lock(fs);
+	rc = file_gather(file, op->data, op->size, op->off, max);
+	if (rc < 0)
+		file_failed(file, rc, 0);
+	file->writer = op->w.req.thread;
+	fs_unlock(fs);
+	op->w.own = op->size;
+	if (rc < 0 || (op->size % GATHER_BLOCK == 0 && !file->sync))
+		write_op_end(&op->w, rc);
+	else
+		write_op_commit(&op->w, -1, write_op_end);
+}
+
+static void write_after_commit(struct write_op *w, int rc)
+{
+	if (rc < 0)
+		write_op_end(w, rc);
+	else
+		write_gather(container_of(w, struct write_data, w));
+}
+
+static void write_run(struct write_op *w)
+{
+	struct write_data *op = container_of(w, struct write_data, w);
+
+	if (w->file->error)
+		write_op_end(w, w->file->error);
+	else if (!file_continues(w->file, op->off))
+		write_op_commit(w, -1, write_after_commit);
+	else
+		write_gather(op);
+}
+
+void op_write(fuse_req_t freq, fuse_ino_t ino _unused_, const char *buf,
+	      size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct write_data *op = malloc(sizeof(*op) + size);
+	struct req req;
+
+	req_init(&req, freq);
+	if (!op)
+		return req_err(&req, -ENOMEM);
+	memset(op, 0, sizeof(*op));
+	op->w.req = req;
+	op->w.end = write_answer;
+	op->off = off;
+	op->size = size;
+	memcpy(op->data, buf, size);
+	write_op_start(&op->w, file_of(fi), write_run);
+}
+
+/* --- flush and fsync ----------------------------------------------------- */
+
+static void flush_answer(struct write_op *op, int rc)
+{
+	req_err(&op->req, rc);
+	free(op);
+}
+
+static void flush_run(struct write_op *op)
+{
+	if (op->file->error)
+		write_op_end(op, op->file->error);
+	else if (op->file->dirty)
+		write_op_commit(op, -1, write_op_end);
+	else
+		write_op_end(op, 0);
+}
+
+static void flush_file(fuse_req_t freq, struct file *file)
+{
+	struct write_op *op = xcalloc(1, sizeof(*op));
+
+	req_init(&op->req, freq);
+	op->end = flush_answer;
+	write_op_start(op, file, flush_run);
+}
+
+void op_flush(fuse_req_t freq, fuse_ino_t ino _unused_,
+	      struct fuse_file_info *fi)
+{
+	flush_file(freq, file_of(fi));
+}
+
+void op_fsync(fuse_req_t freq, fuse_ino_t ino _unused_, int datasync _unused_,
+	      struct fuse_file_info *fi)
+{
+	flush_file(freq, file_of(fi));
+}
