@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Start, serve, stop.
+ *
+ * The order matters: what the user got wrong is found before anything is
+ * opened, the server answers before the mount is made, and the mount answers
+ * before the parent exits.  At the end the session is closed first: that
+ * answers every request in flight, and its ephemerals are gone when the mount
+ * is.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon.h"
+#include "fs.h"
+#include "log.h"
+#include "mountpoint.h"
+
+/*
+ * Handlers never block, so a few threads keep the device empty; more would
+ * only contend for fs->lock.
+ */
+#define FUSE_THREADS 4
+
+struct program {
+	struct options opt;
+	struct daemon daemon;
+	struct fs fs;
+};
+
+/* --- the server ----------------------------------------------------------- */
+
+struct answer {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool there;
+	int rc;
+};
+
+static void on_answer(void *arg, const struct zk_result *r)
+{
+	struct answer *a = arg;
+
+	pthread_mutex_lock(&a->lock);
+	a->there = true;
+	a->rc = r->rc;
+	pthread_cond_signal(&a->cond);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* A chroot that does not exist connects all the same. */
+static int check_chroot(struct zk *zk, const char *chroot)
+{
+	struct answer a = {
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.cond = PTHREAD_COND_INITIALIZER,
+	};
+
+	zk_exists(zk, chroot, (struct zk_to){.cb = on_answer, .arg = &a});
+	pthread_mutex_lock(&a.lock);
+	while (!a.there)
+		pthread_cond_wait(&a.cond, &a.lock);
+	pthread_mutex_unlock(&a.lock);
+	return a.rc;
+}
+
+static int connect_server(struct program *p)
+{
+	const struct options *opt = &p->opt;
+	int rc = zk_wait_connected(p->fs.zk, opt->connect_timeout_ms);
+
+	if (rc == -EACCES)
+		log_err("%s: a credential of the auth file was refused",
+			opt->hosts);
+	else if (rc < 0)
+		log_err("%s: no server answered within %g s", opt->hosts,
+			opt->connect_timeout_ms / 1000.0);
+	if (rc < 0)
+		return rc;
+	rc = check_chroot(p->fs.zk, opt->chroot);
+	if (rc == -ENOENT)
+		log_err("%s: there is no znode %s to mount", opt->hosts,
+			opt->chroot);
+	else if (rc < 0)
+		log_err("%s: %s", opt->server, strerror(-rc));
+	return rc;
+}
+
+/* --- fuse ----------------------------------------------------------------- */
+
+static void on_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	log_vmsg((int)level, fmt, ap);
+}
+
+static void on_ready(void *arg)
+{
+	struct program *p = arg;
+
+	log_info("mounted %s on %s", p->opt.server, p->opt.mountpoint);
+	if (p->daemon.pipe >= 0)
+		log_open(true, LOG_INFO);
+	daemon_ready(&p->daemon);
+}
+
+static int serve(struct program *p)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int rc;
+
+	if (!config)
+		return -ENOMEM;
+	fuse_loop_cfg_set_max_threads(config, FUSE_THREADS);
+	fuse_loop_cfg_set_idle_threads(config, FUSE_THREADS);
+	rc = fuse_session_loop_mt(p->fs.se, config);
+	fuse_loop_cfg_destroy(config);
+	return rc < 0 ? rc : 0; /* a positive one is the signal that ended it */
+}
+
+static int mount_and_serve(struct program *p)
+{
+	struct fuse_session *se = p->fs.se;
+	int rc;
+
+	p->fs.ready = on_ready;
+	p->fs.ready_arg = p;
+	if (fuse_session_mount(se, p->opt.mountpoint) != 0)
+		return -EIO; /* libfuse has said why */
+	rc = fuse_set_signal_handlers(se) == 0 ? serve(p) : -EIO;
+	fs_stop(&p->fs);
+	fuse_remove_signal_handlers(se);
+	fuse_session_unmount(se);
+	return rc;
+}
+
+/* --- main ----------------------------------------------------------------- */
+
+/* Signals are for the main thread, which waits in libfuse's loop. */
+static int init_fs(struct program *p)
+{
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = fs_init(&p->fs, &p->opt);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc < 0)
+		log_err("%s: no address of a server", p->opt.hosts);
+	return rc;
+}
+
+static int run(struct program *p, struct fuse_session *se)
+{
+	int rc = daemon_start(&p->daemon, p->opt.foreground);
+
+	if (rc < 0) {
+		log_err("cannot go into the background: %s", strerror(-rc));
+		return rc;
+	}
+	rc = init_fs(p);
+	p->fs.se = se;
+	if (rc == 0)
+		rc = connect_server(p);
+	if (rc == 0)
+		rc = mount_and_serve(p);
+	fs_stop(&p->fs);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct program p = {.daemon.pipe = -1};
+	struct fuse_session *se;
+	int rc = options_parse(&p.opt, argc, argv);
+
+	if (rc != 0) {
+		options_release(&p.opt);
+		return rc < 0;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	log_open(false, p.opt.debug ? LOG_DEBUG : LOG_INFO);
+	fuse_set_log_func(on_fuse_log);
+	rc = mountpoint_check(p.opt.mountpoint);
+	if (rc == 0) {
+		se = fuse_session_new(&p.opt.fuse, &fs_ops, sizeof(fs_ops),
+				      &p.fs);
+		rc = se ? run(&p, se) : -EINVAL;
+		if (se)
+			fuse_session_destroy(se);
+		if (p.fs.opt)
+			fs_release(&p.fs);
+	}
+	options_release(&p.opt);
+	return rc < 0;
+}
