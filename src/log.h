@@ -21,6 +21,11 @@ void log_open(bool to_syslog, int max_prio);
 
 void log_msg(int prio, const char *fmt, ...) _printf_(2, 3);
 void log_vmsg(int prio, const char *fmt, va_list ap);
+/*
+ * For libfuse, which makes a line of several messages, the last of them with a
+ * newline.  Only while there is one thread, or for whole lines.
+ */
+void log_part(int prio, const char *fmt, va_list ap);
 
 #define log_err(...)    log_msg(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)   log_msg(LOG_WARNING, __VA_ARGS__)

@@ -22,12 +22,6 @@
 #include "log.h"
 #include "mountpoint.h"
 
-/*
- * Handlers never block, so a few threads keep the device empty; more would
- * only contend for fs->lock.
- */
-#define FUSE_THREADS 4
-
 struct program {
 	struct options opt;
 	struct daemon daemon;
@@ -96,30 +90,29 @@ static int connect_server(struct program *p)
 
 static void on_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
 {
-	log_vmsg((int)level, fmt, ap);
+	log_part((int)level, fmt, ap);
 }
 
 static void on_ready(void *arg)
 {
 	struct program *p = arg;
 
-	log_info("mounted %s on %s", p->opt.server, p->opt.mountpoint);
 	if (p->daemon.pipe >= 0)
 		log_open(true, LOG_INFO);
+	atomic_store(&p->fs.serving, true);
+	log_info("mounted %s on %s", p->opt.server, p->opt.mountpoint);
 	daemon_ready(&p->daemon);
 }
 
+/*
+ * One thread: no handler blocks, and requests are taken in the order in which
+ * the kernel has them.  A close is not waited for by the kernel; what comes
+ * after it finds it done, or on its way to the server before itself.
+ */
 static int serve(struct program *p)
 {
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int rc;
+	int rc = fuse_session_loop(p->fs.se);
 
-	if (!config)
-		return -ENOMEM;
-	fuse_loop_cfg_set_max_threads(config, FUSE_THREADS);
-	fuse_loop_cfg_set_idle_threads(config, FUSE_THREADS);
-	rc = fuse_session_loop_mt(p->fs.se, config);
-	fuse_loop_cfg_destroy(config);
 	return rc < 0 ? rc : 0; /* a positive one is the signal that ended it */
 }
 
@@ -141,7 +134,7 @@ static int mount_and_serve(struct program *p)
 
 /* --- main ----------------------------------------------------------------- */
 
-/* Signals are for the main thread, which waits in libfuse's loop. */
+/* Signals are for the main thread, which is in libfuse's loop. */
 static int init_fs(struct program *p)
 {
 	sigset_t all, old;
