@@ -19,43 +19,14 @@ size_t commit_max_size(const struct fs *fs, const char *path, bool create)
 	return MIN(max, fs->opt->max_size);
 }
 
-/* --- the content --------------------------------------------------------- */
-
-static size_t new_size(const struct commit *c, size_t old, size_t *at)
-{
-	const struct file *file = c->file;
-	size_t size = old;
-
-	*at = file->append ? old : (size_t)file->run_off;
-	if (file->run_len > 0)
-		size = MAX(size, *at + file->run_len);
-	return c->resize >= 0 ? (size_t)c->resize : size;
-}
-
-/*
- * @base with the pending writes applied, into c->content.  @base is NULL
- * if there is none, or if it does not matter.
- */
 static int build_content(struct commit *c, const struct blob *base, size_t max)
 {
-	const struct file *file = c->file;
-	size_t old = base && !file->cut ? base->len : 0;
-	size_t at, size = new_size(c, old, &at);
 	struct blob *b;
+	int rc = file_apply(c->file, base, c->resize, max, &b);
 
-	if (size > max)
-		return -EFBIG;
-	b = blob_new(NULL, size);
-	if (!b)
-		return -ENOMEM;
-	old = MIN(old, size);
-	if (old > 0)
-		memcpy(b->data, base->data, old);
-	memset(b->data + old, 0, size - old);
-	if (file->run_len > 0 && at < size)
-		memcpy(b->data + at, file->run, MIN(file->run_len, size - at));
-	blob_assign(&c->content, b);
-	return 0;
+	if (rc == 0)
+		blob_assign(&c->content, b);
+	return rc;
 }
 
 /* --- the end ------------------------------------------------------------- */
@@ -212,18 +183,22 @@ void commit_start(struct commit *c)
 {
 	struct fs *fs = c->req->fs;
 	enum way way;
+	int rc = 0;
 
 	c->content = NULL;
 	c->tries = 0;
 	fs_lock(fs);
 	way = choose_way_locked(c);
 	c->path = node_path(c->file->inode->node);
-	if (way == WAY_NONE)
-		file_committed(c->file, NULL);
+	if (way == WAY_NONE) {
+		rc = build_content(c, c->file->base, ZK_PACKET_MAX);
+		if (rc == 0)
+			file_committed(c->file, c->content);
+	}
 	fs_unlock(fs);
 
 	if (way == WAY_NONE)
-		finish(c, 0);
+		finish(c, rc);
 	else if (way == WAY_GONE)
 		finish(c, -ENOENT);
 	else if (way == WAY_MODIFY)

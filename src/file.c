@@ -19,7 +19,7 @@ struct file *file_new(struct inode *inode, int flags)
 	file->sync = flags & (O_SYNC | O_DSYNC);
 	file->direct = flags & O_DIRECT;
 	file->mode = ZK_PERSISTENT;
-	file->cut = file->dirty = flags & O_TRUNC;
+	file->cut = file->dirty = file->bare = flags & O_TRUNC;
 	return file;
 }
 
@@ -101,6 +101,40 @@ int file_gather(struct file *file, const char *data, size_t size, off_t off,
 	memcpy(file->run + file->run_len, data, size);
 	file->run_len += size;
 	file->dirty = true;
+	file->bare = false;
+	return 0;
+}
+
+static size_t applied_size(const struct file *file, size_t old, int64_t resize,
+			   size_t *at)
+{
+	size_t size = old;
+
+	*at = file->append ? old : (size_t)file->run_off;
+	if (file->run_len > 0)
+		size = MAX(size, *at + file->run_len);
+	return resize >= 0 ? (size_t)resize : size;
+}
+
+int file_apply(const struct file *file, const struct blob *base,
+	       int64_t resize, size_t max, struct blob **out)
+{
+	size_t old = base && !file->cut ? base->len : 0;
+	size_t at, size = applied_size(file, old, resize, &at);
+	struct blob *b;
+
+	if (size > max)
+		return -EFBIG;
+	b = blob_new(NULL, size);
+	if (!b)
+		return -ENOMEM;
+	old = MIN(old, size);
+	if (old > 0)
+		memcpy(b->data, base->data, old);
+	memset(b->data + old, 0, size - old);
+	if (file->run_len > 0 && at < size)
+		memcpy(b->data + at, file->run, MIN(file->run_len, size - at));
+	*out = b;
 	return 0;
 }
 
@@ -118,7 +152,7 @@ static void clear_run(struct file *file)
 void file_committed(struct file *file, struct blob *content)
 {
 	clear_run(file);
-	file->cut = file->dirty = false;
+	file->cut = file->dirty = file->bare = false;
 	if (content)
 		blob_assign(&file->base, blob_ref(content));
 }
@@ -128,5 +162,5 @@ void file_failed(struct file *file, int rc, size_t own)
 	if (file->run_len > own)
 		file->error = rc;
 	clear_run(file);
-	file->dirty = false;
+	file->dirty = file->bare = false;
 }

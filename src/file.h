@@ -15,6 +15,11 @@
  * that one run is enough.  The commit (commit.h) applies both to the newest
  * version, unless there is a cut: then the content is complete by itself.
  *
+ * Opening.  O_CREAT and O_TRUNC alone commit when the last descriptor is
+ * closed: a shell closes one before it writes (open, dup2, close), which the
+ * kernel tells as it tells of the last, and nobody is to see an empty value
+ * then.  Nobody is there any more to hear of an error, so the log does.
+ *
  * When a write fails, its own bytes are gone and the cut stays for the next
  * try; but if the run held bytes of earlier writes that were reported as
  * written, the file is broken: whatever is written later fails with the same
@@ -44,7 +49,8 @@ struct file {
 	bool eof;          /* the end of base has been reported */
 
 	bool cut;        /* the old value goes */
-	bool dirty;      /* a flush has something to commit */
+	bool bare;       /* opened to create or truncate, not written yet */
+	bool dirty;      /* there is something to commit */
 	char *run;
 	size_t run_len;
 	size_t run_cap;
@@ -64,6 +70,13 @@ int64_t file_size(const struct file *file);
  */
 void file_close(struct fs *fs, struct file *file);
 
+/*
+ * *@out is @base (NULL for nothing) with the pending writes applied, and of the
+ * size @resize if that is not negative.  -EFBIG if it is larger than @max,
+ * -ENOMEM.
+ */
+int file_apply(const struct file *file, const struct blob *base,
+	       int64_t resize, size_t max, struct blob **out);
 /* Add to the run.  -EFBIG, -ENOMEM; the run is unchanged then. */
 int file_gather(struct file *file, const char *data, size_t size, off_t off,
 		size_t max);

@@ -60,6 +60,29 @@ static int special_target(struct fs *fs, struct inode *dir,
 	return 0;
 }
 
+/*
+ * A long name that a lookup has found already, unless there is a znode that
+ * is really called like its alias.
+ */
+static struct node *find_alias(struct fs *fs, struct node *dir,
+			       const char *entry, const char *znode)
+{
+	struct node *node = node_find(&fs->nodes, dir, znode);
+	char shown[NAME_ENTRY_MAX + 1];
+
+	if (node && (node->known || node->embryo))
+		return node;
+	node_put(&fs->nodes, &node);
+	list_for_each (node, &dir->children, sibling) {
+		if (!node->known || strlen(node->name) <= NAME_ENTRY_MAX)
+			continue;
+		name_to_entry(node->name, dir == fs->nodes.root, shown);
+		if (strcmp(shown, entry) == 0)
+			return node_ref(node);
+	}
+	return NULL;
+}
+
 int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 	      struct target *target)
 {
@@ -83,7 +106,10 @@ int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 		return rc;
 	target->view = dir->view;
 	target->alias = name_maybe_alias(entry);
-	target->node = node_get(&fs->nodes, dir->node, znode);
+	if (target->alias)
+		target->node = find_alias(fs, dir->node, entry, znode);
+	if (!target->node)
+		target->node = node_get(&fs->nodes, dir->node, znode);
 	return 0;
 }
 
@@ -206,11 +232,19 @@ const struct fuse_lowlevel_ops fs_ops = {
 
 /* --- life ---------------------------------------------------------------- */
 
+/* Before the mount is made, whoever mounts says what there is to say. */
+static void log_state(struct fs *fs, enum zk_state state)
+{
+	log_msg(fs->serving ? LOG_NOTICE : LOG_DEBUG, "session 0x%llx %s",
+		(unsigned long long)zk_session_id(fs->zk),
+		zk_state_name(state));
+}
+
 static void on_state(void *arg, enum zk_state state, bool session_changed)
 {
 	struct fs *fs = arg;
 
-	log_notice("session %s", zk_state_name(state));
+	log_state(fs, state);
 	if (!session_changed)
 		return;
 	/* Those of a session before are gone with it. */

@@ -13,9 +13,9 @@
  * No lock is held across fuse_*(), zoo_*() or a callback.  The zk_*() calls
  * may be made with fs->lock held, but none is.
  *
- * Threads: libfuse's loop threads run the op_*() handlers, the library's
- * completion thread and the keeper of zk.c run the answers.  None of them
- * waits for the server.
+ * Threads: the main thread runs libfuse's loop and the op_*() handlers, the
+ * library's completion thread and the keeper of zk.c run the answers.  None of
+ * them waits for the server.
  */
 
 #include <pthread.h>
@@ -32,6 +32,7 @@ struct fs {
 	struct zk *zk;
 	struct fuse_session *se;
 	struct attr_policy attr;
+	atomic_bool serving; /* the mount is there: say what happens */
 	void (*ready)(void *arg); /* the kernel has said hello */
 	void *ready_arg;
 

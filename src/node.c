@@ -27,8 +27,11 @@ static struct node *node_new(struct node_table *t, struct node *parent,
 	node->null_mzxid = -1;
 	node->refs = 1;
 	t->n_nodes++;
-	if (parent)
+	if (parent) {
 		node->parent = node_ref(parent);
+		node->ino_base = htab_hash_bytes(name, strlen(name),
+						 parent->ino_base);
+	}
 	return node;
 }
 
@@ -224,6 +227,13 @@ int node_learn(struct node_table *t, struct node **p, const struct zstat *stat,
 		return -ESTALE;
 	if (node->known && is_older(stat, &node->stat))
 		return 0;
+	if (node->known && node->stat.czxid != stat->czxid && !node->parent) {
+		/* The chroot itself was made anew: nothing below is the same. */
+		while (!list_empty(&node->children))
+			detach(t, list_first(&node->children, struct node,
+					     sibling));
+		node->known = false;
+	}
 	if (node->known && node->stat.czxid != stat->czxid) {
 		struct node *old = node;
 
@@ -350,6 +360,32 @@ enum inode_kind node_kind(const struct node *node)
 
 /* --- inodes -------------------------------------------------------------- */
 
+/* 53 bits, which also programs that count in doubles keep apart; never 1. */
+static uint64_t ino_of_base(uint64_t base)
+{
+	return (base & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+}
+
+uint64_t node_child_ino(const struct node *parent, const char *name)
+{
+	return ino_of_base(
+		htab_hash_bytes(name, strlen(name), parent->ino_base));
+}
+
+/* The next free one if the kernel still holds an older face of the name. */
+static uint64_t pick_ino(struct node_table *t, struct node *node,
+			 enum node_view view, enum inode_kind kind)
+{
+	uint64_t face = view * 4 + (kind == INODE_DATA ? 1 : 0);
+	uint64_t ino = ino_of_base(node->ino_base + face);
+
+	if (!node->parent && face == 0)
+		return NODE_ROOT_INO;
+	while (inode_find(t, ino))
+		ino = ino_of_base(htab_hash_u64(ino));
+	return ino;
+}
+
 static struct inode *inode_new(struct node_table *t, struct node *node,
 			       enum node_view view, enum inode_kind kind)
 {
@@ -358,7 +394,7 @@ static struct inode *inode_new(struct node_table *t, struct node *node,
 	inode->node = node_ref(node);
 	inode->view = view;
 	inode->kind = kind;
-	inode->ino = t->next_ino++;
+	inode->ino = pick_ino(t, node, view, kind);
 	list_init(&inode->files);
 	htab_add(&t->inos, &inode->by_ino, htab_hash_u64(inode->ino));
 	list_add_tail(&node->inodes, &inode->in_node);
@@ -431,7 +467,6 @@ void node_table_init(struct node_table *t, const char *root_path,
 
 	*t = (struct node_table){
 		.policy = policy,
-		.next_ino = NODE_ROOT_INO,
 		.cached_max = cached_max,
 	};
 	htab_init(&t->names);

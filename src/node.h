@@ -9,7 +9,8 @@
  *
  *   path   "/services/web".  What the server is asked for.  Derived from the
  *          node and its parents when needed, so that a rename of a directory
- *          is one change here.
+ *          is one change here.  Inode numbers are made of it once, so that
+ *          a listing can name them before anybody has looked.
  *   node   One for each znode that is known or asked for.  Its identity is
  *          the znode's czxid: a name that was deleted and created again is
  *          another node, and the old one is detached.
@@ -80,6 +81,7 @@ struct node {
 	int64_t fresh_at;   /* ms */
 
 	struct turn writers; /* one commit at a time */
+	uint64_t ino_base;   /* what its inode numbers are made of */
 	char *name;
 };
 
@@ -109,7 +111,6 @@ struct node_table {
 	struct htab names;
 	struct htab inos;
 	struct node *root;
-	uint64_t next_ino;
 	struct list cached; /* of node with data, least recently used first */
 	size_t cached_bytes;
 	size_t cached_max;
@@ -190,6 +191,8 @@ void node_make_embryo(struct node *node);
 /* The face in the main view: INODE_FILE or INODE_DIR, once decided. */
 enum inode_kind node_kind(const struct node *node);
 
+/* The number that a child called @name gets if it is met as a file or dir. */
+uint64_t node_child_ino(const struct node *parent, const char *name);
 /* The inode for this face, made if need be. */
 struct inode *node_inode(struct node_table *t, struct node *node,
 			 enum node_view view, enum inode_kind kind);

@@ -41,7 +41,6 @@ void op_rename(fuse_req_t freq, fuse_ino_t parent, const char *entry,
 void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_read(fuse_req_t freq, fuse_ino_t ino, size_t size, off_t off,
 	     struct fuse_file_info *fi);
-void op_release(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
 
 /* op_write.c */
 void op_write(fuse_req_t freq, fuse_ino_t ino, const char *buf, size_t size,
@@ -49,6 +48,7 @@ void op_write(fuse_req_t freq, fuse_ino_t ino, const char *buf, size_t size,
 void op_flush(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fsync(fuse_req_t freq, fuse_ino_t ino, int datasync,
 	      struct fuse_file_info *fi);
+void op_release(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
 
 /* op_dir.c */
 void op_opendir(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);

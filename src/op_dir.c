@@ -47,6 +47,20 @@ static struct dir *dir_of(const struct fuse_file_info *fi)
 
 /* --- the answer ---------------------------------------------------------- */
 
+static void known_stat_locked(struct fs *fs, struct node *node,
+			      struct stat *st)
+{
+	enum inode_kind kind = node_kind(node);
+	struct inode *inode;
+
+	(void)fs;
+	st->st_mode = kind == INODE_DIR ? S_IFDIR : S_IFREG;
+	for_each_inode (inode, node) {
+		if (inode->view == VIEW_MAIN && inode->kind == kind)
+			st->st_ino = inode->ino;
+	}
+}
+
 /* Number and type as far as they are known; readers stat what they must. */
 static void entry_stat_locked(struct fs *fs, struct dir *dir,
 			      const char *entry, struct stat *st)
@@ -60,9 +74,10 @@ static void entry_stat_locked(struct fs *fs, struct dir *dir,
 	if (dir->inode->view != VIEW_MAIN || parent->detached ||
 	    name_to_znode(entry, parent == fs->nodes.root, znode) < 0)
 		return;
+	st->st_ino = node_child_ino(parent, znode);
 	node = node_find(&fs->nodes, parent, znode);
 	if (node && node->decided)
-		st->st_mode = node_kind(node) == INODE_DIR ? S_IFDIR : S_IFREG;
+		known_stat_locked(fs, node, st);
 	node_put(&fs->nodes, &node);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * OPEN, READ and RELEASE.
+ * OPEN and READ.
  *
  * An open for reading has the value in hand before it is answered, so that
  * whoever may not read learns it from open(2).
@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "commit.h"
 #include "file.h"
 #include "fs.h"
 #include "op.h"
@@ -207,30 +206,42 @@ void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 
 struct read_op {
 	struct req req;
-	struct turn_waiter turn;
-	struct commit commit;
 	struct fetch fetch;
 	struct file *file;
 	size_t size;
 	off_t off;
 };
 
-/* Own uncommitted writes come first: they are committed and then read. */
+/* What is read: one version, with this handle's uncommitted writes in it. */
+static struct blob *image_locked(struct file *file)
+{
+	struct blob *image;
+
+	if (file->run_len == 0 && !file->cut)
+		return blob_ref(file->base);
+	return file_apply(file, file->base, -1, SIZE_MAX, &image) < 0 ? NULL
+								       : image;
+}
+
 static void read_answer(struct read_op *op)
 {
 	struct fs *fs = op->req.fs;
-	struct blob *base;
-	size_t len, off;
+	struct blob *image;
+	size_t off;
 
 	fs_lock(fs);
-	base = blob_ref(op->file->base);
-	len = base->len;
-	off = MIN((size_t)op->off, len);
-	if ((size_t)op->off >= len)
+	image = image_locked(op->file);
+	if (image && (size_t)op->off >= image->len)
 		op->file->eof = true;
 	fs_unlock(fs);
-	req_buf(&op->req, base->data + off, MIN(op->size, len - off));
-	blob_unref(base);
+	if (!image) {
+		req_err(&op->req, -ENOMEM);
+	} else {
+		off = MIN((size_t)op->off, image->len);
+		req_buf(&op->req, image->data + off,
+			MIN(op->size, image->len - off));
+	}
+	blob_unref(image);
 	free(op);
 }
 
@@ -247,92 +258,31 @@ static void read_fetched(struct fetch *f, int rc)
 /* See file.h: which reads take the newest version. */
 static bool wants_newest(const struct file *file, off_t off)
 {
+	if (file->cut)
+		return false;
 	return off == 0 || !file->base ||
 	       (file->eof && (size_t)off >= file->base->len);
-}
-
-static void read_start(struct read_op *op)
-{
-	struct fs *fs = op->req.fs;
-	bool fetch;
-
-	fs_lock(fs);
-	fetch = wants_newest(op->file, op->off);
-	fs_unlock(fs);
-	op->fetch = (struct fetch){
-		.req = &op->req, .file = op->file, .done = read_fetched};
-	if (fetch)
-		fetch_start(&op->fetch);
-	else
-		read_answer(op);
-}
-
-static void read_committed(struct commit *c, int rc)
-{
-	struct read_op *op = container_of(c, struct read_op, commit);
-	struct fs *fs = op->req.fs;
-	struct turn_waiter *next;
-
-	fs_lock(fs);
-	if (rc < 0)
-		file_failed(op->file, rc, 0);
-	next = turn_pass(&op->file->inode->node->writers);
-	fs_unlock(fs);
-	if (rc < 0) {
-		req_err(&op->req, rc);
-		free(op);
-	} else {
-		read_start(op);
-	}
-	if (next)
-		next->run(next);
-}
-
-static void read_commit(struct turn_waiter *w)
-{
-	struct read_op *op = container_of(w, struct read_op, turn);
-
-	op->commit = (struct commit){.req = &op->req,
-				     .file = op->file,
-				     .resize = -1,
-				     .done = read_committed};
-	commit_start(&op->commit);
 }
 
 void op_read(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size, off_t off,
 	     struct fuse_file_info *fi)
 {
 	struct read_op *op = xcalloc(1, sizeof(*op));
-	bool commit, now = true;
 	struct fs *fs;
+	bool fetch;
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
 	op->file = file_of(fi);
 	op->size = size;
 	op->off = off;
-	op->turn.run = read_commit;
+	op->fetch = (struct fetch){
+		.req = &op->req, .file = op->file, .done = read_fetched};
 	fs_lock(fs);
-	commit = op->file->dirty;
-	if (commit)
-		now = turn_take(&op->file->inode->node->writers, &op->turn);
+	fetch = wants_newest(op->file, op->off);
 	fs_unlock(fs);
-	if (!now)
-		return;
-	if (commit)
-		read_commit(&op->turn);
+	if (fetch)
+		fetch_start(&op->fetch);
 	else
-		read_start(op);
-}
-
-/* --- release ------------------------------------------------------------- */
-
-void op_release(fuse_req_t freq, fuse_ino_t ino _unused_,
-		struct fuse_file_info *fi)
-{
-	struct req req;
-
-	req_init(&req, freq);
-	file_close(req.fs, file_of(fi));
-	req_err(&req, 0);
+		read_answer(op);
 }

@@ -71,7 +71,7 @@ static void make_answer(struct make *op, bool dirty)
 	fs_entry(fs, inode, &e);
 	if (op->open) {
 		file = open_made_locked(op, inode);
-		file->dirty = dirty;
+		file->dirty = file->bare = dirty;
 	}
 	fs_unlock(fs);
 	if (file)

@@ -38,8 +38,6 @@ static void on_deleted(void *arg, const struct zk_result *r)
 	int rc = r->rc;
 
 	fs_lock(fs);
-	if (rc == -ENOENT && node->embryo)
-		rc = 0;
 	if (rc == 0) {
 		ephemerals_del(&fs->eph, op->path);
 		node_unlinked(&fs->nodes, node);
@@ -96,6 +94,17 @@ static int remove_prepare(struct removal *op, fuse_ino_t parent,
 	return rc;
 }
 
+/* The server has never heard of it. */
+static void remove_embryo(struct removal *op)
+{
+	struct fs *fs = op->req.fs;
+
+	fs_lock(fs);
+	node_unlinked(&fs->nodes, op->target.node);
+	fs_unlock(fs);
+	remove_end(op, 0);
+}
+
 void op_unlink(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 {
 	struct removal *op = xcalloc(1, sizeof(*op));
@@ -107,6 +116,8 @@ void op_unlink(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 		remove_end(op, rc);
 	else if (op->target.data)
 		remove_data(op);
+	else if (op->target.node->embryo)
+		remove_embryo(op);
 	else
 		zk_delete(op->req.fs->zk, op->path, -1,
 			  req_to(&op->req, on_deleted, op));

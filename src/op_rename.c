@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "file.h"
 #include "fs.h"
 #include "op.h"
 #include "subtree.h"
@@ -278,6 +279,29 @@ static void on_target_tree(struct subtree *s, int rc)
 	rename_collected(op);
 }
 
+/*
+ * What was opened by a create and never written is only known here: it takes
+ * the new name, and its first commit will replace what is there.
+ */
+static void rename_embryo(struct rename *op)
+{
+	struct fs *fs = op->req.fs;
+	struct node *from = op->from.node, *to = op->to.node;
+	struct inode *inode;
+	struct file *file;
+
+	fs_lock(fs);
+	for_each_inode (inode, from) {
+		list_for_each (file, &inode->files, in_inode)
+			file->cut = file->dirty = true;
+	}
+	from->embryo = !op->to_there;
+	if (!to->detached)
+		node_moved(&fs->nodes, from, to->parent, to->name);
+	fs_unlock(fs);
+	rename_end(op, 0);
+}
+
 static void on_target(void *arg, const struct zk_result *r)
 {
 	struct rename *op = arg;
@@ -291,7 +315,10 @@ static void on_target(void *arg, const struct zk_result *r)
 		op->to_stat = *r->stat;
 		blob_assign(&op->to_data, blob_ref(r->data));
 	}
-	rename_collected(op);
+	if (op->from.node->embryo)
+		rename_embryo(op);
+	else
+		rename_collected(op);
 }
 
 static void on_source(struct subtree *s, int rc)
@@ -312,6 +339,11 @@ static void on_source(struct subtree *s, int rc)
 
 static void rename_try(struct rename *op)
 {
+	if (op->from.node->embryo) {
+		zk_get(op->req.fs->zk, op->to_path,
+		       req_to(&op->req, on_target, op));
+		return;
+	}
 	subtree_start(&op->source, &op->req, op->from_path, on_source);
 }
 
@@ -332,7 +364,8 @@ static int rename_check_locked(struct rename *op)
 		return -EXDEV;
 	if (op->to.data && op->flags)
 		return -EINVAL;
-	if (op->from.node->embryo)
+	if (op->from.node->embryo && (op->to.data ||
+				      (op->flags & RENAME_EXCHANGE)))
 		return -EBUSY;
 	return 0;
 }

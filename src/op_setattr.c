@@ -71,6 +71,7 @@ static void cut_run(struct write_op *w)
 
 	fs_lock(fs);
 	w->file->cut = w->file->dirty = true;
+	w->file->bare = false;
 	w->file->run_len = 0;
 	w->file->writer = w->req.thread;
 	fs_unlock(fs);
@@ -99,7 +100,7 @@ static int check_policy_locked(struct fs *fs, struct inode *inode,
 
 static bool changes_value(const struct inode *inode, int to_set)
 {
-	if (inode->kind == INODE_DIR || inode->node->embryo)
+	if (inode->kind == INODE_DIR)
 		return to_set & FUSE_SET_ATTR_SIZE;
 	return (to_set & FUSE_SET_ATTR_SIZE) ||
 	       (to_set & SET_BOTH_NOW) == SET_BOTH_NOW;

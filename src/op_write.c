@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * WRITE, FLUSH and FSYNC, and what truncate(2) and touch(1) do to a value.
+ * WRITE, FLUSH, FSYNC and RELEASE.
  *
  * All of these run in the turn of the node's writers: one at a time for each
  * znode, in the order in which they came.
@@ -15,10 +15,18 @@
 #include <string.h>
 
 #include "fs.h"
+#include "log.h"
 #include "op.h"
 
 /* Whole blocks of this size are gathered; anything else commits. */
 #define GATHER_BLOCK 4096
+
+/*
+ * A write(2) from a buffer that is not aligned is split where 256 pages are
+ * full (FUSE_MAX_MAX_PAGES): what is larger than this may be the first part of
+ * one, and is gathered too.  It is followed by the rest, or by a close.
+ */
+#define GATHER_SPLIT (255 * 4096)
 
 static struct file *file_of(const struct fuse_file_info *fi)
 {
@@ -121,6 +129,11 @@ static size_t gather_max(struct write_data *op)
 	return max;
 }
 
+static bool is_gathered(size_t size)
+{
+	return size % GATHER_BLOCK == 0 || size > GATHER_SPLIT;
+}
+
 static void write_gather(struct write_data *op)
 {
 	struct file *file = op->w.file;
@@ -135,7 +148,7 @@ static void write_gather(struct write_data *op)
 	file->writer = op->w.req.thread;
 	fs_unlock(fs);
 	op->w.own = op->size;
-	if (rc < 0 || (op->size % GATHER_BLOCK == 0 && !file->sync))
+	if (rc < 0 || (is_gathered(op->size) && !file->sync))
 		write_op_end(&op->w, rc);
 	else
 		write_op_commit(&op->w, -1, write_op_end);
@@ -187,33 +200,93 @@ static void flush_answer(struct write_op *op, int rc)
 	free(op);
 }
 
-static void flush_run(struct write_op *op)
+/* What was only to be created may have been, by another handle. */
+static bool must_commit(struct write_op *op)
+{
+	const struct file *file = op->file;
+	struct fs *fs = op->req.fs;
+	bool must;
+
+	fs_lock(fs);
+	must = file->dirty &&
+	       (!file->bare || file->cut || file->inode->node->embryo);
+	fs_unlock(fs);
+	return must;
+}
+
+static void fsync_run(struct write_op *op)
 {
 	if (op->file->error)
 		write_op_end(op, op->file->error);
-	else if (op->file->dirty)
+	else if (must_commit(op))
 		write_op_commit(op, -1, write_op_end);
 	else
 		write_op_end(op, 0);
 }
 
-static void flush_file(fuse_req_t freq, struct file *file)
+static void flush_run(struct write_op *op)
+{
+	if (op->file->bare)
+		write_op_end(op, 0);
+	else
+		fsync_run(op);
+}
+
+static void flush_file(fuse_req_t freq, struct file *file,
+		       void (*run)(struct write_op *op))
 {
 	struct write_op *op = xcalloc(1, sizeof(*op));
 
 	req_init(&op->req, freq);
 	op->end = flush_answer;
-	write_op_start(op, file, flush_run);
+	write_op_start(op, file, run);
 }
 
 void op_flush(fuse_req_t freq, fuse_ino_t ino _unused_,
 	      struct fuse_file_info *fi)
 {
-	flush_file(freq, file_of(fi));
+	flush_file(freq, file_of(fi), flush_run);
 }
 
 void op_fsync(fuse_req_t freq, fuse_ino_t ino _unused_, int datasync _unused_,
 	      struct fuse_file_info *fi)
 {
-	flush_file(freq, file_of(fi));
+	flush_file(freq, file_of(fi), fsync_run);
+}
+
+/* --- release -------------------------------------------------------------- */
+
+/*
+ * The kernel does not wait for this answer; it comes when the commit is
+ * through, and the file is closed with it.
+ */
+static void release_answer(struct write_op *op, int rc)
+{
+	struct fs *fs = op->req.fs;
+
+	if (rc < 0)
+		log_warn("a file was closed and could not be committed: %s",
+			 strerror(-rc));
+	file_close(fs, op->file);
+	req_err(&op->req, 0);
+	free(op);
+}
+
+/* A flush has been told already of what failed. */
+static void release_run(struct write_op *op)
+{
+	if (op->file->error || !op->file->bare || !must_commit(op))
+		write_op_end(op, 0);
+	else
+		write_op_commit(op, -1, write_op_end);
+}
+
+void op_release(fuse_req_t freq, fuse_ino_t ino _unused_,
+		struct fuse_file_info *fi)
+{
+	struct write_op *op = xcalloc(1, sizeof(*op));
+
+	req_init(&op->req, freq);
+	op->end = release_answer;
+	write_op_start(op, file_of(fi), release_run);
 }

@@ -88,6 +88,18 @@ static int add_item_locked(struct subtree *s, char *path,
 
 /* --- answers ------------------------------------------------------------- */
 
+/*
+ * Who may not administer a znode is shown its digests as "user:x" (3.8): a
+ * copy of that would lock everybody out.
+ */
+static bool is_redacted(const struct acl_entry *e)
+{
+	const char *colon = strrchr(e->id, ':');
+
+	return strcmp(e->scheme, "digest") == 0 && colon &&
+	       strcmp(colon, ":x") == 0;
+}
+
 static int copy_acl(struct acl *to, const struct acl *from, size_t *bytes)
 {
 	size_t i;
@@ -97,6 +109,8 @@ static int copy_acl(struct acl *to, const struct acl *from, size_t *bytes)
 	for (i = 0; i < from->count; i++) {
 		const struct acl_entry *e = &from->entries[i];
 
+		if (is_redacted(e))
+			return -EPERM;
 		rc = acl_add(to, e->scheme, e->id, e->perms);
 		if (rc < 0)
 			return rc;

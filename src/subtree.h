@@ -20,7 +20,8 @@
  *
  *	-EXDEV	more than one request can move; or there is a container or a
  *		TTL znode in it, which a transaction cannot create
- *	-EPERM	there is another session's ephemeral in it
+ *	-EPERM	there is another session's ephemeral in it, or an ACL that
+ *		is not shown to this session in full
  *	-ENOENT	the znode is gone
  *	-ESTALE	something below it vanished meanwhile: try again
  *	-EACCES	something may not be read
