@@ -6,12 +6,13 @@
 
 #include "fs.h"
 
-struct dir *dir_new(struct inode *inode)
+struct dir *dir_new(struct fs *fs, struct inode *inode)
 {
 	struct dir *dir = xcalloc(1, sizeof(*dir));
 
 	inode_open(inode);
 	dir->inode = inode;
+	list_add_tail(&fs->dirs, &dir->in_fs);
 	return dir;
 }
 
@@ -25,6 +26,7 @@ void dir_clear(struct dir *dir)
 void dir_close(struct fs *fs, struct dir *dir)
 {
 	fs_lock(fs);
+	list_del(&dir->in_fs);
 	inode_close(&fs->nodes, dir->inode);
 	fs_unlock(fs);
 	free(dir->text);

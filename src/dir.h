@@ -14,11 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "list.h"
+
 struct fs;
 struct inode;
 
 struct dir {
 	struct inode *inode; /* counted by inode_open() */
+	struct list in_fs;
 	char *text;          /* the entries, each with its NUL */
 	size_t text_len;
 	size_t text_cap;
@@ -28,7 +31,7 @@ struct dir {
 	bool loaded;
 };
 
-struct dir *dir_new(struct inode *inode); /* with fs->lock held */
+struct dir *dir_new(struct fs *fs, struct inode *inode); /* with fs->lock held */
 void dir_close(struct fs *fs, struct dir *dir);
 
 void dir_clear(struct dir *dir);

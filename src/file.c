@@ -8,13 +8,14 @@
 #include "fs.h"
 #include "log.h"
 
-struct file *file_new(struct inode *inode, int flags)
+struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 {
 	struct file *file = xcalloc(1, sizeof(*file));
 
 	inode_open(inode);
 	file->inode = inode;
 	list_add_tail(&inode->files, &file->in_inode);
+	list_add_tail(&fs->files, &file->in_fs);
 	file->append = flags & O_APPEND;
 	file->sync = flags & (O_SYNC | O_DSYNC);
 	file->direct = flags & O_DIRECT;
@@ -55,6 +56,7 @@ void file_close(struct fs *fs, struct file *file)
 			 file->run_len);
 	drop_embryo_locked(fs, file->inode);
 	list_del(&file->in_inode);
+	list_del(&file->in_fs);
 	inode_close(&fs->nodes, file->inode);
 	fs_unlock(fs);
 	blob_unref(file->base);

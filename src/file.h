@@ -40,6 +40,7 @@ struct fs;
 struct file {
 	struct inode *inode; /* counted by inode_open() */
 	struct list in_inode;
+	struct list in_fs;
 	bool append;      /* O_APPEND */
 	bool sync;        /* O_SYNC or O_DSYNC: every write commits */
 	bool direct;      /* O_DIRECT: reads are linearizable */
@@ -60,7 +61,7 @@ struct file {
 };
 
 /* With fs->lock held. */
-struct file *file_new(struct inode *inode, int flags);
+struct file *file_new(struct fs *fs, struct inode *inode, int flags);
 /* The size that this handle's user expects, or -1 if it is the node's. */
 int64_t file_size(const struct file *file);
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dir.h"
+#include "file.h"
 #include "log.h"
 #include "name.h"
 #include "op.h"
@@ -275,8 +277,17 @@ int fs_init(struct fs *fs, const struct options *opt)
 		.umask = opt->umask,
 	};
 	pthread_mutex_init(&fs->lock, NULL);
+	list_init(&fs->files);
+	list_init(&fs->dirs);
 	node_table_init(&fs->nodes, opt->chroot, policy, opt->cache_size);
 	return zk_open(&fs->zk, &config);
+}
+
+void fs_learn_root(struct fs *fs, const struct zstat *stat)
+{
+	fs_lock(fs);
+	node_learn(&fs->nodes, &fs->nodes.root, stat, NULL, 0);
+	fs_unlock(fs);
 }
 
 void fs_stop(struct fs *fs)
@@ -287,8 +298,18 @@ void fs_stop(struct fs *fs)
 	fs->zk = NULL;
 }
 
+/* Of a mount that ended with handles open, the kernel releases none. */
+static void close_handles(struct fs *fs)
+{
+	while (!list_empty(&fs->files))
+		file_close(fs, list_first(&fs->files, struct file, in_fs));
+	while (!list_empty(&fs->dirs))
+		dir_close(fs, list_first(&fs->dirs, struct dir, in_fs));
+}
+
 void fs_release(struct fs *fs)
 {
+	close_handles(fs);
 	node_table_release(&fs->nodes);
 	ephemerals_clear(&fs->eph);
 	pthread_mutex_destroy(&fs->lock);

@@ -39,6 +39,8 @@ struct fs {
 	pthread_mutex_t lock; /* for all below */
 	struct node_table nodes;
 	struct ephemerals eph;
+	struct list files; /* open ones, of struct file */
+	struct list dirs;  /* and of struct dir */
 };
 
 /* As zk_open(), which it calls.  fs_stop() and fs_release() in any case. */
@@ -50,6 +52,8 @@ int fs_init(struct fs *fs, const struct options *opt);
 void fs_stop(struct fs *fs);
 /* Free the rest, when the FUSE session is no more. */
 void fs_release(struct fs *fs);
+/* What is known of the root before anybody asks. */
+void fs_learn_root(struct fs *fs, const struct zstat *stat);
 extern const struct fuse_lowlevel_ops fs_ops;
 
 static inline void fs_lock(struct fs *fs)

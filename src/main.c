@@ -35,6 +35,7 @@ struct answer {
 	pthread_cond_t cond;
 	bool there;
 	int rc;
+	struct zstat stat;
 };
 
 static void on_answer(void *arg, const struct zk_result *r)
@@ -44,23 +45,27 @@ static void on_answer(void *arg, const struct zk_result *r)
 	pthread_mutex_lock(&a->lock);
 	a->there = true;
 	a->rc = r->rc;
+	if (r->stat)
+		a->stat = *r->stat;
 	pthread_cond_signal(&a->cond);
 	pthread_mutex_unlock(&a->lock);
 }
 
 /* A chroot that does not exist connects all the same. */
-static int check_chroot(struct zk *zk, const char *chroot)
+static int check_chroot(struct fs *fs)
 {
 	struct answer a = {
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.cond = PTHREAD_COND_INITIALIZER,
 	};
 
-	zk_exists(zk, chroot, (struct zk_to){.cb = on_answer, .arg = &a});
+	zk_exists(fs->zk, fs->opt->chroot, (struct zk_to){.cb = on_answer, .arg = &a});
 	pthread_mutex_lock(&a.lock);
 	while (!a.there)
 		pthread_cond_wait(&a.cond, &a.lock);
 	pthread_mutex_unlock(&a.lock);
+	if (a.rc == 0)
+		fs_learn_root(fs, &a.stat);
 	return a.rc;
 }
 
@@ -77,7 +82,7 @@ static int connect_server(struct program *p)
 			opt->connect_timeout_ms / 1000.0);
 	if (rc < 0)
 		return rc;
-	rc = check_chroot(p->fs.zk, opt->chroot);
+	rc = check_chroot(&p->fs);
 	if (rc == -ENOENT)
 		log_err("%s: there is no znode %s to mount", opt->hosts,
 			opt->chroot);

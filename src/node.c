@@ -181,6 +181,9 @@ static void set_data(struct node_table *t, struct node *node,
 	drop_data(t, node);
 	node->null = data->null;
 	node->null_mzxid = node->stat.mzxid;
+	/* What has no room is not to clear it of everything else. */
+	if (data->len > t->cached_max)
+		return;
 	node->data = blob_ref(data);
 	list_add_tail(&t->cached, &node->cached);
 	t->cached_bytes += data->len;

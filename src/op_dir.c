@@ -367,7 +367,7 @@ void op_opendir(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 	else if (inode->kind != INODE_DIR)
 		rc = -ENOTDIR;
 	else
-		dir = dir_new(inode);
+		dir = dir_new(req.fs, inode);
 	fs_unlock(req.fs);
 	if (rc < 0)
 		return req_err(&req, rc);

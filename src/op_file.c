@@ -186,7 +186,7 @@ void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 	inode = inode_find(&fs->nodes, ino);
 	rc = open_check_locked(fs, inode, fi->flags);
 	if (rc == 0)
-		op->file = file_new(inode, fi->flags);
+		op->file = file_new(fs, inode, fi->flags);
 	fs_unlock(fs);
 	if (rc < 0) {
 		req_err(&op->req, rc);

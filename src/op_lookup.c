@@ -321,6 +321,9 @@ static bool must_ask_locked(const struct inode *inode, const struct req *req)
 {
 	const struct node *node = inode->node;
 
+	/* Of the root, only the time can change; a walk is not to ask. */
+	if (!node->parent && node->known)
+		return false;
 	return !node->detached && !node->embryo &&
 	       !node_is_fresh(node, req->thread, false);
 }

@@ -45,7 +45,7 @@ static void make_fail(struct make *op, int rc)
 
 static struct file *open_made_locked(struct make *op, struct inode *inode)
 {
-	struct file *file = file_new(inode, op->fi.flags);
+	struct file *file = file_new(op->req.fs, inode, op->fi.flags);
 
 	file->mode = op->mode;
 	op->fi.fh = (uintptr_t)file;

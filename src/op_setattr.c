@@ -118,7 +118,7 @@ static void setattr_start(struct setattr *op, struct inode *inode,
 	op->own_file = !file;
 	if (!file) {
 		fs_lock(fs);
-		file = file_new(inode, op->size == 0 ? O_TRUNC : 0);
+		file = file_new(fs, inode, op->size == 0 ? O_TRUNC : 0);
 		fs_unlock(fs);
 	}
 	if (op->size == 0 && !op->own_file)

@@ -22,6 +22,9 @@
 /* Between two attempts to open a new session when the library refuses. */
 #define REOPEN_DELAY_MS 1000
 
+/* Between two attempts to hand over a credential that the library refused. */
+#define AUTH_RETRY_MS 20
+
 #define CHECK_CODE(name, code, err)                                            \
 	_Static_assert((name) == (code), "zkerr.h disagrees about " #name);
 
@@ -70,6 +73,11 @@ static enum zk_state state_from_library(int state)
 	return ZK_LOST;
 }
 
+static bool is_connected(enum zk_state state)
+{
+	return state == ZK_CONNECTED || state == ZK_READ_ONLY;
+}
+
 /* True if this is a session that was not there before. */
 static bool set_session_locked(struct zk *zk, zhandle_t *zh)
 {
@@ -102,8 +110,8 @@ static void on_watch(zhandle_t *zh, int type, int library_state,
 		return;
 	}
 	zk->state = state;
-	zk->sendable = state == ZK_CONNECTED || state == ZK_READ_ONLY;
-	if (zk->sendable)
+	zk->sendable = is_connected(state) && h->ready;
+	if (is_connected(state))
 		changed = set_session_locked(zk, zh);
 	zk_kick_locked(zk);
 	pthread_cond_broadcast(&zk->changed);
@@ -125,18 +133,29 @@ static void on_auth(int rc, const void *data _unused_)
 		log_err("a credential was not accepted: %s", zkerr_name(rc));
 }
 
-static int add_auth(struct zk *zk, zhandle_t *zh)
+/*
+ * The library refuses while its last attempt to connect has failed and the
+ * next has not begun; then the keeper tries again.  No call is sent before.
+ */
+static bool add_auth(struct zk *zk, struct zk_handle *h)
 {
-	size_t i;
+	const struct authfile *auth = zk->config.auth;
 
-	for (i = 0; i < zk->config.auth->count; i++) {
-		const struct authfile_entry *a = &zk->config.auth->entries[i];
+	while (h->n_auth < auth->count) {
+		const struct authfile_entry *a = &auth->entries[h->n_auth];
 
-		if (zoo_add_auth(zh, a->scheme, a->cred, (int)strlen(a->cred),
-				 on_auth, NULL) != ZOK)
-			return -EINVAL;
+		if (zoo_add_auth(h->zh, a->scheme, a->cred,
+				 (int)strlen(a->cred), on_auth, NULL) != ZOK)
+			return false;
+		h->n_auth++;
 	}
-	return 0;
+	pthread_mutex_lock(&zk->lock);
+	h->ready = true;
+	zk->sendable = is_connected(zk->state);
+	zk_kick_locked(zk);
+	pthread_cond_broadcast(&zk->changed);
+	pthread_mutex_unlock(&zk->lock);
+	return true;
 }
 
 /*
@@ -154,6 +173,7 @@ static int open_handle(struct zk *zk)
 	pthread_mutex_lock(&zk->lock);
 	zk->handle = h;
 	zk->state = ZK_CONNECTING;
+	zk->sendable = false;
 	pthread_mutex_unlock(&zk->lock);
 
 	zh = zookeeper_init2(zk->hosts, on_watch,
@@ -172,7 +192,8 @@ static int open_handle(struct zk *zk)
 	}
 	/* Or the IO thread resolves names again for every reply. */
 	zoo_set_servers_resolution_delay(zh, -1);
-	return add_auth(zk, zh);
+	add_auth(zk, h);
+	return 0;
 }
 
 /* Take the current handle away from everybody, and close it. */
@@ -190,6 +211,7 @@ static void close_handle(struct zk *zk)
 		return;
 	zookeeper_close(h->zh);
 	zkcall_sweep(zk, h);
+	zksend_release_buried(h);
 	free(h);
 }
 
@@ -198,6 +220,7 @@ static void replace_handle(struct zk *zk)
 	int rc;
 
 	close_handle(zk);
+	announce_state(zk, ZK_CONNECTING, false);
 	rc = open_handle(zk);
 	if (rc < 0)
 		log_err("cannot open a new session: %s", strerror(-rc));
@@ -229,7 +252,7 @@ static bool must_reopen_locked(struct zk *zk)
 /* Returns when to come again (ms), or 0 for when kicked. */
 static int64_t keep(struct zk *zk)
 {
-	int64_t now = now_ms(), wake, reopen_at;
+	int64_t now = now_ms(), wake, reopen_at, auth_at = 0;
 	bool reopen;
 
 	pthread_mutex_lock(&zk->lock);
@@ -239,11 +262,15 @@ static int64_t keep(struct zk *zk)
 
 	if (reopen && now >= reopen_at)
 		replace_handle(zk);
+	else if (!reopen && !zk->handle->ready && !add_auth(zk, zk->handle))
+		auth_at = now + AUTH_RETRY_MS;
 	zkcall_flush(zk);
 	wake = zkcall_expire(zk, now);
 	zkcall_answer_failed(zk);
 	if (reopen && (wake == 0 || reopen_at < wake))
 		wake = MAX(reopen_at, now + 1);
+	if (auth_at && (wake == 0 || auth_at < wake))
+		wake = auth_at;
 	return wake;
 }
 
@@ -256,9 +283,11 @@ static void *keeper_main(void *arg)
 		int64_t wake;
 
 		zk->kicked = false;
+		zk->wake_at = 0;
 		pthread_mutex_unlock(&zk->lock);
 		wake = keep(zk);
 		pthread_mutex_lock(&zk->lock);
+		zk->wake_at = wake;
 		if (!zk->kicked && !zk->closing)
 			wait_kick_locked(zk, wake);
 	}
@@ -304,19 +333,20 @@ int zk_open(struct zk **out, const struct zk_config *config)
 	if (!zk->hosts)
 		goto err_free;
 	zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
+	*out = zk; /* on_state() may come before this returns */
 	rc = open_handle(zk);
 	if (rc < 0)
 		goto err_handle;
 	rc = -pthread_create(&zk->keeper, NULL, keeper_main, zk);
 	if (rc < 0)
 		goto err_handle;
-	*out = zk;
 	return 0;
 
 err_handle:
 	close_handle(zk);
 err_free:
 	zk_free(zk);
+	*out = NULL;
 	return rc;
 }
 

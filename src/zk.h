@@ -32,7 +32,8 @@
  * A call is held while there is no connection (a submit would only wake the
  * library from its reconnect delay) and while ZK_IN_FLIGHT_MAX others are
  * sent.  A held call fails with -EIO once `timeout` has passed since it was
- * made, and with -EINTR as soon as its owner is interrupted.  A sent one whose
+ * made, and with -EINTR as soon as its owner is interrupted.  So does a sent
+ * one that a server has not answered in that time.  A sent one whose
  * owner is interrupted is given ZK_INTERRUPT_GRACE_MS for the true answer,
  * then fails with -EINTR: runtimes that use signals for themselves (Go, Java)
  * would otherwise see EINTR from operations that take place all the same.
@@ -94,7 +95,10 @@ struct zk_config {
 	void *arg;
 };
 
-/* 0, -ENOMEM, -EINVAL (no address for any host). */
+/*
+ * 0, -ENOMEM, -EINVAL (no address for any host).  *@out is set before the first
+ * on_state().
+ */
 int zk_open(struct zk **out, const struct zk_config *config);
 
 /* 0, -ETIMEDOUT, or -EACCES after ZK_AUTH_FAILED. */

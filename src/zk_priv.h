@@ -25,6 +25,9 @@ struct zk_handle {
 	struct zk *zk;
 	zhandle_t *zh;
 	int users;
+	size_t n_auth; /* credentials that the library has taken */
+	bool ready;    /* all of them: calls may be sent */
+	struct zk_multi_memory *buried; /* freed with the handle */
 };
 
 /*
@@ -35,6 +38,9 @@ struct zk_handle {
  * until 256 * ZK_IN_FLIGHT_MAX later calls have been made.
  */
 #define ZK_SLOT_ALIGN 256
+
+/* After a loss: a server that always loses is not asked in a tight loop. */
+#define ZK_LOSS_PAUSE_MS 2
 
 struct zk_slot {
 	struct zk *zk;
@@ -92,7 +98,10 @@ struct zk {
 	struct zk_handle *handle; /* NULL between two sessions */
 	enum zk_state state;
 	bool sendable; /* connected, and no submit has failed since */
+	int64_t pause_until; /* ms; nothing is sent before, 0: now */
+	bool flushing; /* a thread sends what is held */
 	bool kicked;
+	int64_t wake_at; /* ms; when the keeper comes by itself, 0: never */
 	bool closing;
 	bool keeper_gone;
 	int64_t session_id;
@@ -145,6 +154,9 @@ static inline struct zk_slot *zk_slot_of(const void *cookie)
 /* Submit; returns the library's code.  The completion goes to @cookie. */
 int zksend(struct zk_call *call, zhandle_t *zh, const void *cookie);
 void zksend_release(struct zk_call *call);
+/* Keep what the library may still write to until @h is closed. */
+void zksend_bury(struct zk_call *call, struct zk_handle *h);
+void zksend_release_buried(struct zk_handle *h);
 
 /* --- zk.c, for zkcall.c ------------------------------------------------- */
 

@@ -200,20 +200,29 @@ static void hold_locked(struct zk *zk, struct zk_call *call)
 		list_add_tail(&zk->held, &call->link);
 }
 
-/* The connection or the session went away under the call. */
+/*
+ * The connection or the session went away under the call: every error that is
+ * not a server's answer to this request.
+ */
 static bool code_is_loss(int code)
 {
-	return code == ZCONNECTIONLOSS || code == ZOPERATIONTIMEOUT ||
-	       code == ZSESSIONEXPIRED || code == ZINVALIDSTATE ||
-	       code == ZCLOSING || code == ZSESSIONMOVED;
+	if (code == ZSESSIONEXPIRED || code == ZSESSIONMOVED ||
+	    code == ZCLOSING)
+		return true;
+	return code < ZOK && code > ZAPIERROR && code != ZBADARGUMENTS &&
+	       code != ZUNIMPLEMENTED;
 }
 
-/* A lost read may be sent again; a lost change may have taken place. */
+/*
+ * A lost read may be sent again, a moment later; a lost change may have taken
+ * place.
+ */
 static bool hold_again_locked(struct zk *zk, struct zk_call *call)
 {
 	call->unknown = !is_read(call);
-	if (call->unknown || call->answered || call->give_up_at)
+	if (call->unknown || call->answered)
 		return false;
+	zk->pause_until = now_ms() + ZK_LOSS_PAUSE_MS;
 	hold_locked(zk, call);
 	return true;
 }
@@ -259,12 +268,13 @@ static void send_failed(struct zk *zk, const void *cookie, int code)
 	pthread_mutex_lock(&zk->lock);
 	call = slot_find_locked(cookie);
 	if (call) {
+		/* A refused call may be completed all the same. */
+		zksend_bury(call, call->handle);
 		slot_release_locked(zk, call);
 		if (code == ZINVALIDSTATE) {
 			zk->sendable = false;
 			hold_locked(zk, call);
 		} else {
-			call->unknown = code_is_loss(code) && !is_read(call);
 			call_fail_locked(zk, call, zkerr_to_errno(code), code);
 		}
 	}
@@ -289,26 +299,44 @@ static void call_send(struct zk *zk, struct zk_call *call)
 static bool can_send_locked(struct zk *zk)
 {
 	return zk->sendable && zk->handle && zk->handle->zh && !zk->closing &&
-	       !list_empty(&zk->free_slots);
+	       !list_empty(&zk->free_slots) &&
+	       (zk->pause_until == 0 || zk->pause_until <= now_ms());
 }
 
+static struct zk_call *next_held_locked(struct zk *zk)
+{
+	struct zk_call *call = NULL;
+
+	if (can_send_locked(zk))
+		call = list_first(&zk->held, struct zk_call, link);
+	if (call) {
+		list_del(&call->link);
+		slot_take_locked(zk, call);
+	}
+	return call;
+}
+
+/*
+ * One thread at a time, or two calls that were made one after the other could
+ * be sent the other way round.
+ */
 void zkcall_flush(struct zk *zk)
 {
-	for (;;) {
-		struct zk_call *call = NULL;
+	struct zk_call *call = NULL;
 
-		pthread_mutex_lock(&zk->lock);
-		if (can_send_locked(zk))
-			call = list_first(&zk->held, struct zk_call, link);
-		if (call) {
-			list_del(&call->link);
-			slot_take_locked(zk, call);
-		}
+	pthread_mutex_lock(&zk->lock);
+	if (!zk->flushing)
+		call = next_held_locked(zk);
+	zk->flushing |= call != NULL;
+	while (call) {
 		pthread_mutex_unlock(&zk->lock);
-		if (!call)
-			return;
 		call_send(zk, call);
+		pthread_mutex_lock(&zk->lock);
+		call = next_held_locked(zk);
+		if (!call)
+			zk->flushing = false;
 	}
+	pthread_mutex_unlock(&zk->lock);
 }
 
 static void call_submit(struct zk *zk, struct zk_call *call)
@@ -320,13 +348,14 @@ static void call_submit(struct zk *zk, struct zk_call *call)
 	call->deadline = now + zk->config.timeout_ms;
 	if (call->to.owner && atomic_load(&call->to.owner->interrupted))
 		call->give_up_at = now + ZK_INTERRUPT_GRACE_MS;
-	send = can_send_locked(zk) && list_empty(&zk->held);
+	send = can_send_locked(zk) && list_empty(&zk->held) && !zk->flushing;
 	if (send) {
 		slot_take_locked(zk, call);
 	} else {
 		hold_locked(zk, call);
-		zk_kick_locked(zk); /* a deadline to watch */
 	}
+	if (zk->wake_at == 0 || zk->wake_at > call->deadline)
+		zk_kick_locked(zk); /* a deadline to watch */
 	pthread_mutex_unlock(&zk->lock);
 	if (send)
 		call_send(zk, call);
@@ -358,6 +387,12 @@ static int64_t expire_held_locked(struct zk *zk, int64_t now)
 	return next;
 }
 
+/* When the owner of a sent call is to be told, whatever has become of it. */
+static int64_t patience_ends(const struct zk_call *call)
+{
+	return earliest(call->deadline, call->give_up_at);
+}
+
 static struct zk_call *next_given_up_locked(struct zk *zk, int64_t now,
 					    int64_t *next)
 {
@@ -366,11 +401,11 @@ static struct zk_call *next_given_up_locked(struct zk *zk, int64_t now,
 	for (i = 0; i < ZK_IN_FLIGHT_MAX && zk->in_flight > 0; i++) {
 		struct zk_call *call = zk->slots[i].call;
 
-		if (!call || call->answered || !call->give_up_at)
+		if (!call || call->answered)
 			continue;
-		if (call->give_up_at <= now)
+		if (patience_ends(call) <= now)
 			return call;
-		*next = earliest(*next, call->give_up_at);
+		*next = earliest(*next, patience_ends(call));
 	}
 	return NULL;
 }
@@ -378,7 +413,7 @@ static struct zk_call *next_given_up_locked(struct zk *zk, int64_t now,
 /* The owner of a sent call is told; the call stays for its completion. */
 static bool give_up_one(struct zk *zk, int64_t now, int64_t *next)
 {
-	struct zk_result r = {.rc = -EINTR};
+	struct zk_result r = {0};
 	struct zk_call *call;
 	struct zk_to to;
 
@@ -387,6 +422,7 @@ static bool give_up_one(struct zk *zk, int64_t now, int64_t *next)
 	if (call) {
 		call->answered = true;
 		to = call->to;
+		r.rc = call->give_up_at ? -EINTR : -EIO;
 		r.unknown = !is_read(call);
 	}
 	pthread_mutex_unlock(&zk->lock);
@@ -402,6 +438,10 @@ int64_t zkcall_expire(struct zk *zk, int64_t now)
 
 	pthread_mutex_lock(&zk->lock);
 	next = expire_held_locked(zk, now);
+	if (zk->pause_until > now)
+		next = earliest(next, zk->pause_until);
+	else
+		zk->pause_until = 0;
 	pthread_mutex_unlock(&zk->lock);
 	while (give_up_one(zk, now, &next))
 		;

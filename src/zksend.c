@@ -12,6 +12,7 @@
 
 /* What the library reads and writes while a multi is under way. */
 struct zk_multi_memory {
+	struct zk_multi_memory *next; /* buried */
 	size_t n;
 	zoo_op_t *ops;
 	zoo_op_result_t *results;
@@ -225,19 +226,44 @@ static struct zk_multi_memory *multi_new(const struct zk_ops *ops)
 	return m;
 }
 
-void zksend_release(struct zk_call *call)
+static void multi_free(struct zk_multi_memory *m)
 {
-	struct zk_multi_memory *m = steal(call->multi);
 	size_t i;
 
-	if (!m)
-		return;
 	for (i = 0; m->acls && i < m->n; i++)
 		free(m->acls[i].data);
 	free(m->acls);
 	free(m->results);
 	free(m->ops);
 	free(m);
+}
+
+void zksend_release(struct zk_call *call)
+{
+	struct zk_multi_memory *m = steal(call->multi);
+
+	if (m)
+		multi_free(m);
+}
+
+void zksend_bury(struct zk_call *call, struct zk_handle *h)
+{
+	struct zk_multi_memory *m = steal(call->multi);
+
+	if (!m)
+		return;
+	m->next = h->buried;
+	h->buried = m;
+}
+
+void zksend_release_buried(struct zk_handle *h)
+{
+	struct zk_multi_memory *m;
+
+	while ((m = h->buried)) {
+		h->buried = m->next;
+		multi_free(m);
+	}
 }
 
 static int send_multi(struct zk_call *call, zhandle_t *zh, const void *cookie)
