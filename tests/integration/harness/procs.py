@@ -117,13 +117,17 @@ def uninterruptible(pids=None):
 
 
 def waits_for_fuse(pid):
-    """Whether the main thread of @pid sleeps in a request to a FUSE daemon."""
+    """Whether the main thread of @pid sleeps in a request to a FUSE daemon.
+
+    Or behind one: a mkdir that waits holds the lock of its directory.
+    """
     try:
         with open(f"/proc/{pid}/wchan", encoding="utf-8") as f:
             where = f.read()
     except OSError:
         return False
-    return "request_wait" in where or "fuse" in where
+    return any(s in where for s in ("request_wait", "fuse", "rwsem",
+                                 "path_openat", "lookup"))
 
 
 def kill_quietly(pid, signum=signal.SIGKILL):
