@@ -18,9 +18,13 @@
 #include <sys/stat.h>
 
 #include "daemon.h"
+#include "flush.h"
 #include "fs.h"
 #include "log.h"
 #include "mountpoint.h"
+
+/* At the end, for what open files have gathered. */
+#define FLUSH_MS 5000
 
 struct program {
 	struct options opt;
@@ -131,6 +135,8 @@ static int mount_and_serve(struct program *p)
 	if (fuse_session_mount(se, p->opt.mountpoint) != 0)
 		return -EIO; /* libfuse has said why */
 	rc = fuse_set_signal_handlers(se) == 0 ? serve(p) : -EIO;
+	if (zk_get_state(p->fs.zk) == ZK_CONNECTED)
+		flush_all(&p->fs, FLUSH_MS);
 	fs_stop(&p->fs);
 	fuse_remove_signal_handlers(se);
 	fuse_session_unmount(se);

@@ -40,7 +40,7 @@ struct zk_to req_to(struct req *r, zk_cb *cb, void *arg)
 
 bool req_interrupted(struct req *r)
 {
-	return fuse_req_interrupted(r->freq);
+	return r->freq && fuse_req_interrupted(r->freq);
 }
 
 /* The one place through which every answer goes. */

@@ -36,7 +36,7 @@ struct dir;
 
 struct req {
 	struct fs *fs;
-	fuse_req_t freq; /* NULL once answered */
+	fuse_req_t freq; /* NULL once answered, or if there is none to answer */
 	pid_t thread;    /* who made the system call; 0 for the kernel itself */
 	bool armed;
 	struct zk_owner owner;

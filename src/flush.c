@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flush.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "fs.h"
+#include "log.h"
+#include "op_write.h"
+
+struct flush {
+	struct write_op w; /* on behalf of nobody: no request to answer */
+	struct flush_wait *wait;
+};
+
+struct flush_wait {
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	int refs; /* the waiter's and one for each commit under way */
+};
+
+static void wait_put(struct flush_wait *wait)
+{
+	bool last;
+
+	pthread_mutex_lock(&wait->lock);
+	last = --wait->refs == 0;
+	pthread_cond_signal(&wait->done);
+	pthread_mutex_unlock(&wait->lock);
+	if (last)
+		free(wait);
+}
+
+static void flush_end(struct write_op *w, int rc)
+{
+	struct flush *op = container_of(w, struct flush, w);
+
+	if (rc < 0)
+		log_warn("a file was open at the end and could not be "
+			 "committed: %s",
+			 strerror(-rc));
+	wait_put(op->wait);
+	free(op);
+}
+
+static void flush_run(struct write_op *w)
+{
+	if (w->file->dirty && !w->file->error)
+		write_op_commit(w, -1, write_op_end);
+	else
+		write_op_end(w, 0);
+}
+
+static void flush_file(struct fs *fs, struct file *file,
+		       struct flush_wait *wait)
+{
+	struct flush *op = xcalloc(1, sizeof(*op));
+
+	op->wait = wait;
+	pthread_mutex_lock(&wait->lock);
+	wait->refs++;
+	pthread_mutex_unlock(&wait->lock);
+	op->w.req.fs = fs;
+	op->w.req.armed = true; /* nobody interrupts */
+	op->w.end = flush_end;
+	write_op_start(&op->w, file, flush_run);
+}
+
+static void await(struct flush_wait *wait, int timeout_ms)
+{
+	struct timespec until;
+	int rc = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	pthread_mutex_lock(&wait->lock);
+	while (wait->refs > 1 && rc == 0)
+		rc = pthread_cond_timedwait(&wait->done, &wait->lock, &until);
+	pthread_mutex_unlock(&wait->lock);
+	wait_put(wait);
+}
+
+/* The files themselves stay until fs_release(). */
+void flush_all(struct fs *fs, int timeout_ms)
+{
+	struct flush_wait *wait = xcalloc(1, sizeof(*wait));
+	struct file *file;
+
+	pthread_mutex_init(&wait->lock, NULL);
+	pthread_cond_init(&wait->done, NULL);
+	wait->refs = 1;
+	list_for_each (file, &fs->files, in_fs) {
+		if (file->dirty && !file->error)
+			flush_file(fs, file, wait);
+	}
+	await(wait, timeout_ms);
+}
