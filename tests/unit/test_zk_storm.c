@@ -37,8 +37,12 @@ struct caller {
 
 static const int codes[] = {
 	ZOK, ZOK, ZOK, ZOK, ZOK, ZOK, ZNONODE, ZNODEEXISTS, ZBADVERSION,
-	ZNOAUTH, ZTHROTTLEDOP, ZCONNECTIONLOSS, ZOPERATIONTIMEOUT,
+	ZNOAUTH, ZTHROTTLEDOP,
 };
+
+/* Each of these is followed by a pause, so they are few. */
+static const int losses[] = {ZCONNECTIONLOSS, ZOPERATIONTIMEOUT,
+			     ZRUNTIMEINCONSISTENCY};
 
 static void plan(struct fakelib *f, const struct fakelib_call *c,
 		 struct fakelib_plan *p)
@@ -47,6 +51,8 @@ static void plan(struct fakelib *f, const struct fakelib_call *c,
 	unsigned way = unit_rand(&s->rng, 16);
 
 	p->code = codes[unit_rand(&s->rng, ARRAY_SIZE(codes))];
+	if (unit_rand(&s->rng, 500) == 0)
+		p->code = losses[unit_rand(&s->rng, ARRAY_SIZE(losses))];
 	p->first = way < 4;
 	p->soon = way < 13 ? 1 : way < 15 ? 2 : 0;
 	p->parked = way % 4 == 2;
@@ -59,23 +65,21 @@ static void plan(struct fakelib *f, const struct fakelib_call *c,
 
 static void *weather(void *arg)
 {
-	const struct timespec pause = {.tv_nsec = 2000000};
+	const struct timespec pause = {.tv_nsec = 3000000};
 	struct storm *s = arg;
 	struct fakelib *f = s->t.f;
 	uint64_t rng = 0xdeadbeef;
 
 	while (!atomic_load(&s->calm)) {
-		unsigned what = unit_rand(&rng, 40);
-		bool expire = unit_rand(&rng, 400) == 0;
+		unsigned what = unit_rand(&rng, 200);
 
-		if (what < 4)
-			fakelib_lose(f, what % 2 ? ZCONNECTIONLOSS
-						 : ZOPERATIONTIMEOUT);
-		else if (expire)
-			fakelib_expire(f);
+		if (what < 5)
+			fakelib_lose(f, losses[what % ARRAY_SIZE(losses)]);
 		else if (what == 5)
+			fakelib_expire(f);
+		else if (what == 6)
 			fakelib_fail_pending(f, ZCONNECTIONLOSS);
-		else if (what < 20)
+		else if (what < 100)
 			fakelib_release(f, unit_rand(&rng, 50),
 					what % 2 ? FAKELIB_OLDEST
 						 : FAKELIB_NEWEST);
@@ -159,12 +163,12 @@ static void run(struct storm *s, uint64_t seed, bool calm_down)
 	struct fakelib *f = fakelib_new();
 	pthread_t air;
 
-	*s = (struct storm){.rng = seed, .calls = factor() * 200,
+	*s = (struct storm){.rng = seed, .calls = factor() * 100,
 			    .submits_fail = seed % 2};
 	f->plan = plan;
 	f->arg = s;
 	f->drop_on_close = seed % 3 == 0;
-	zktest_connect(&s->t, f, 5000);
+	zktest_connect(&s->t, f, 2000);
 	pthread_create(&air, NULL, weather, s);
 	for (int i = 0; i < THREADS; i++) {
 		callers[i].s = s;
