@@ -70,15 +70,17 @@ static struct node *next_below(struct node *node, const struct node *top)
 /* Leaves first, so that what is detached has no children that are not. */
 static void detach(struct node_table *t, struct node *top)
 {
-	while (!list_empty(&top->children)) {
-		struct node *leaf = top;
+	struct node *node = top;
 
-		while (!list_empty(&leaf->children))
-			leaf = list_first(&leaf->children, struct node,
+	for (;;) {
+		while (!list_empty(&node->children))
+			node = list_first(&node->children, struct node,
 					  sibling);
-		detach_one(t, leaf);
+		detach_one(t, node);
+		if (node == top)
+			return;
+		node = node->parent;
 	}
-	detach_one(t, top);
 }
 
 struct node *node_find(struct node_table *t, struct node *parent,

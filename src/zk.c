@@ -217,10 +217,12 @@ static void close_handle(struct zk *zk)
 
 static void replace_handle(struct zk *zk)
 {
+	bool expired = zk_get_state(zk) == ZK_EXPIRED;
 	int rc;
 
 	close_handle(zk);
-	announce_state(zk, ZK_CONNECTING, false);
+	if (expired)
+		announce_state(zk, ZK_CONNECTING, false);
 	rc = open_handle(zk);
 	if (rc < 0)
 		log_err("cannot open a new session: %s", strerror(-rc));

@@ -255,6 +255,21 @@ void zkcall_complete(struct zk *zk, struct zk_call *call, struct zk_result *r,
 	zkcall_flush(zk);
 }
 
+/* --- patience ------------------------------------------------------------- */
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+	if (a == 0 || b == 0)
+		return a ? a : b;
+	return MIN(a, b);
+}
+
+/* When the owner of a sent call is to be told, whatever has become of it. */
+static int64_t patience_ends(const struct zk_call *call)
+{
+	return earliest(call->deadline, call->give_up_at);
+}
+
 /* --- sending ------------------------------------------------------------- */
 
 /*
@@ -354,7 +369,7 @@ static void call_submit(struct zk *zk, struct zk_call *call)
 	} else {
 		hold_locked(zk, call);
 	}
-	if (zk->wake_at == 0 || zk->wake_at > call->deadline)
+	if (zk->wake_at == 0 || zk->wake_at > patience_ends(call))
 		zk_kick_locked(zk); /* a deadline to watch */
 	pthread_mutex_unlock(&zk->lock);
 	if (send)
@@ -362,13 +377,6 @@ static void call_submit(struct zk *zk, struct zk_call *call)
 }
 
 /* --- giving up ----------------------------------------------------------- */
-
-static int64_t earliest(int64_t a, int64_t b)
-{
-	if (a == 0 || b == 0)
-		return a ? a : b;
-	return MIN(a, b);
-}
 
 static int64_t expire_held_locked(struct zk *zk, int64_t now)
 {
@@ -385,12 +393,6 @@ static int64_t expire_held_locked(struct zk *zk, int64_t now)
 			next = earliest(next, call->deadline);
 	}
 	return next;
-}
-
-/* When the owner of a sent call is to be told, whatever has become of it. */
-static int64_t patience_ends(const struct zk_call *call)
-{
-	return earliest(call->deadline, call->give_up_at);
 }
 
 static struct zk_call *next_given_up_locked(struct zk *zk, int64_t now,
