@@ -31,11 +31,40 @@ static int build_content(struct commit *c, const struct blob *base, size_t max)
 
 /* --- the end ------------------------------------------------------------- */
 
-static void finish(struct commit *c, int rc)
+static void own_end(struct commit *c, int rc)
 {
+	struct fs *fs = c->req->fs;
+
+	fs_lock(fs);
+	watch_own_end_locked(fs, &c->own, rc == 0);
+	fs_unlock(fs);
+	watch_pump(fs);
 	free(steal(c->path));
 	blob_assign(&c->content, NULL);
-	c->done(c, rc);
+}
+
+static void on_dropped(struct watch_parked *p)
+{
+	struct commit *c = container_of(p, struct commit, parked);
+
+	c->done(c, 0);
+}
+
+static void finish(struct commit *c, int rc)
+{
+	struct fs *fs = c->req->fs;
+	bool parked = false;
+
+	own_end(c, rc);
+	if (rc == 0 && c->file->mode == ZK_EPHEMERAL) {
+		fs_lock(fs);
+		c->parked.resume = on_dropped;
+		parked = watch_park_drop_locked(fs, c->file->inode->node,
+						&c->parked);
+		fs_unlock(fs);
+	}
+	if (!parked)
+		c->done(c, rc);
 }
 
 /* The server has c->content, as of @stat. */
@@ -44,7 +73,8 @@ static int learn_locked(struct commit *c, const struct zstat *stat,
 {
 	struct fs *fs = c->req->fs;
 	struct node *node = node_ref(c->file->inode->node);
-	int rc = node_learn(&fs->nodes, &node, stat, data, c->req->thread);
+	int rc = node_learn(&fs->nodes, &node, c->ask, stat, data,
+			    c->req->thread);
 
 	/* Another znode has the name now. */
 	if (rc == 0 && node != c->file->inode->node)
@@ -58,10 +88,33 @@ static void committed(struct commit *c, const struct zstat *stat)
 	struct fs *fs = c->req->fs;
 
 	fs_lock(fs);
-	learn_locked(c, stat, c->content);
+	if (learn_locked(c, stat, c->content) == 0)
+		watch_set_locked(fs, c->file->inode->node);
 	file_committed(c->file, c->content);
 	fs_unlock(fs);
 	finish(c, 0);
+}
+
+/* Renamed meanwhile: what was sent has found nothing at the old name. */
+static bool has_moved(struct commit *c)
+{
+	struct fs *fs = c->req->fs;
+	bool moved;
+
+	fs_lock(fs);
+	moved = node_ask_moved(c->file->inode->node, c->ask);
+	fs_unlock(fs);
+	return moved;
+}
+
+static void commit_try(struct commit *c);
+
+static void start_again(struct commit *c)
+{
+	if (++c->tries >= COMMIT_TRIES_MAX)
+		return finish(c, -ENOENT);
+	own_end(c, -1);
+	commit_try(c);
 }
 
 static void gone(struct commit *c)
@@ -69,9 +122,12 @@ static void gone(struct commit *c)
 	struct fs *fs = c->req->fs;
 
 	fs_lock(fs);
-	node_gone(&fs->nodes, c->file->inode->node);
+	watch_gone_locked(fs, c->file->inode->node, c->ask);
 	fs_unlock(fs);
-	finish(c, -ENOENT);
+	if (has_moved(c))
+		start_again(c);
+	else
+		finish(c, -ENOENT);
 }
 
 /* --- get, apply, set ----------------------------------------------------- */
@@ -105,6 +161,8 @@ static void on_base(void *arg, const struct zk_result *r)
 	fs_lock(fs);
 	rc = learn_locked(c, r->stat, r->data);
 	fs_unlock(fs);
+	if (rc == -ESTALE && has_moved(c))
+		return start_again(c);
 	if (rc == 0)
 		rc = build_content(c, r->data,
 				   commit_max_size(fs, c->path, false));
@@ -125,14 +183,20 @@ static void created(struct commit *c, const struct zstat *stat)
 {
 	struct fs *fs = c->req->fs;
 	struct node *node = c->file->inode->node;
+	bool ephemeral = c->file->mode == ZK_EPHEMERAL;
 
 	fs_lock(fs);
 	if (node->parent)
 		fs_has_child(fs, node->parent);
-	if (zstat_is_ephemeral(stat))
+	if (ephemeral)
 		ephemerals_add(&fs->eph, c->path);
+	/* The kernel has told of it when it was opened. */
+	if (learn_locked(c, stat, c->content) == 0)
+		watch_made_locked(fs, node,
+				  ephemeral ? VIEW_EPHEMERAL : VIEW_MAIN);
+	file_committed(c->file, c->content);
 	fs_unlock(fs);
-	committed(c, stat);
+	finish(c, 0);
 }
 
 static void on_create(void *arg, const struct zk_result *r)
@@ -179,21 +243,22 @@ static void send_whole(struct commit *c, bool create)
 		       req_to(c->req, on_set, c));
 }
 
-void commit_start(struct commit *c)
+static void commit_try(struct commit *c)
 {
 	struct fs *fs = c->req->fs;
 	enum way way;
 	int rc = 0;
 
-	c->content = NULL;
-	c->tries = 0;
 	fs_lock(fs);
 	way = choose_way_locked(c);
 	c->path = node_path(c->file->inode->node);
+	c->ask = node_ask(&fs->nodes, c->file->inode->node);
 	if (way == WAY_NONE) {
 		rc = build_content(c, c->file->base, ZK_PACKET_MAX);
 		if (rc == 0)
 			file_committed(c->file, c->content);
+	} else if (way != WAY_GONE) {
+		watch_own_begin_locked(fs, c->file->inode->node, &c->own);
 	}
 	fs_unlock(fs);
 
@@ -205,4 +270,11 @@ void commit_start(struct commit *c)
 		read_modify_write(c);
 	else
 		send_whole(c, way == WAY_CREATE);
+}
+
+void commit_start(struct commit *c)
+{
+	c->content = NULL;
+	c->tries = 0;
+	commit_try(c);
 }

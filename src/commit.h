@@ -28,6 +28,7 @@
 
 #include "file.h"
 #include "req.h"
+#include "watch.h"
 
 struct commit {
 	/* Given by the caller. */
@@ -38,6 +39,9 @@ struct commit {
 
 	/* Internal state. */
 	char *path;
+	struct watch_own own;
+	struct watch_parked parked;
+	struct node_ask ask;
 	struct blob *content;
 	int tries;
 };

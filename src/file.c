@@ -39,12 +39,13 @@ int64_t file_size(const struct file *file)
 /* The last handle of a create that never came to the server. */
 static void drop_embryo_locked(struct fs *fs, struct inode *inode)
 {
-	struct node *node = inode->node;
+	struct node *node = inode->node, *place;
 
 	if (!node->embryo || inode->opens > 1)
 		return;
 	node->embryo = false;
-	node_gone(&fs->nodes, node);
+	place = node_gone(&fs->nodes, node);
+	node_put(&fs->nodes, &place);
 }
 
 void file_close(struct fs *fs, struct file *file)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "file.h"
 #include "log.h"
 #include "name.h"
 #include "op.h"
@@ -21,12 +22,56 @@ void fs_stat(struct fs *fs, struct inode *inode, struct stat *st)
 		st->st_nlink = 0;
 }
 
-/* Nothing is guarded yet: the kernel asks again each time. */
-void fs_entry(struct fs *fs, struct inode *inode, struct fuse_entry_param *e)
+/* An open handle with uncommitted writes makes its size known by asking. */
+static bool is_settled(struct inode *inode)
+{
+	struct node *node = inode->node;
+	struct file *file;
+
+	if (node->detached || node->embryo || node->told.own > 0 ||
+	    node->told.recon != RECON_IDLE)
+		return false;
+	list_for_each (file, &inode->files, in_inode) {
+		if (file->dirty || file->cut)
+			return false;
+	}
+	return true;
+}
+
+double fs_attr_timeout(struct fs *fs, struct inode *inode)
+{
+	return node_is_valid(&fs->nodes, inode->node) && is_settled(inode)
+		       ? FS_TIMEOUT
+		       : 0;
+}
+
+void fs_entry(struct fs *fs, struct inode *inode, enum node_view view,
+	      struct fuse_entry_param *e)
+{
+	bool keep = false;
+
+	*e = (struct fuse_entry_param){.ino = inode->ino};
+	fs_stat(fs, inode, &e->attr);
+	inode->lookups++;
+	/* Directories in `.ephemeral` are not announced. */
+	if (inode->kind != INODE_DIR || view == VIEW_MAIN)
+		keep = watch_seen_locked(fs, inode->node, view);
+	/* Nor is what becomes of it there, when the main view is. */
+	if (!keep || view != VIEW_MAIN)
+		return;
+	e->attr_timeout = fs_attr_timeout(fs, inode);
+	e->entry_timeout = e->attr_timeout > 0 ? FS_TIMEOUT : 0;
+}
+
+void fs_tell_entry(struct fs *fs, struct inode *inode, bool keep,
+		   struct fuse_entry_param *e)
 {
 	*e = (struct fuse_entry_param){.ino = inode->ino};
 	fs_stat(fs, inode, &e->attr);
 	inode->lookups++;
+	if (keep && node_is_valid(&fs->nodes, inode->node) &&
+	    inode->view == VIEW_MAIN && !inode->node->told.again)
+		e->entry_timeout = e->attr_timeout = FS_TIMEOUT;
 }
 
 void fs_forget(struct fs *fs, uint64_t ino, uint64_t n)
@@ -240,11 +285,23 @@ static void log_state(struct fs *fs, enum zk_state state)
 		zk_state_name(state));
 }
 
+/* The feed is of use only at the server that answers the reads. */
+static void follow_server(struct fs *fs)
+{
+	char server[ZK_SERVER_MAX];
+
+	zk_server(fs->zk, server);
+	if (server[0])
+		watch_follow(fs, server);
+}
+
 static void on_state(void *arg, enum zk_state state, bool session_changed)
 {
 	struct fs *fs = arg;
 
 	log_state(fs, state);
+	if (state == ZK_CONNECTED || state == ZK_READ_ONLY)
+		follow_server(fs);
 	if (!session_changed)
 		return;
 	/* Those of a session before are gone with it. */
@@ -276,11 +333,15 @@ int fs_init(struct fs *fs, const struct options *opt)
 	};
 	pthread_mutex_init(&fs->lock, NULL);
 	node_table_init(&fs->nodes, opt->chroot, policy, opt->cache_size);
+	watch_init(fs);
 	return zk_open(&fs->zk, &config);
 }
 
 void fs_stop(struct fs *fs)
 {
+	announce_stop(fs);
+	if (fs->watch.feed)
+		watch_stop(fs);
 	/* What is answered meanwhile may still make calls. */
 	if (fs->zk)
 		zk_close(fs->zk);
@@ -289,6 +350,7 @@ void fs_stop(struct fs *fs)
 
 void fs_release(struct fs *fs)
 {
+	watch_release(fs);
 	node_table_release(&fs->nodes);
 	ephemerals_clear(&fs->eph);
 	pthread_mutex_destroy(&fs->lock);

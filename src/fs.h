@@ -20,11 +20,13 @@
 
 #include <pthread.h>
 
+#include "announce.h"
 #include "attr.h"
 #include "ephemerals.h"
 #include "node.h"
 #include "options.h"
 #include "req.h"
+#include "watch.h"
 #include "zk.h"
 
 struct fs {
@@ -39,7 +41,15 @@ struct fs {
 	pthread_mutex_t lock; /* for all below */
 	struct node_table nodes;
 	struct ephemerals eph;
+	struct watch watch;
+	struct announcer announcer;
 };
+
+/*
+ * How long the kernel may keep what is guarded: until it is told otherwise.
+ * Seconds; far below what overflows the kernel's jiffies.
+ */
+#define FS_TIMEOUT 1e9
 
 /* As zk_open(), which it calls.  fs_stop() and fs_release() in any case. */
 int fs_init(struct fs *fs, const struct options *opt);
@@ -69,8 +79,20 @@ void fs_forget(struct fs *fs, uint64_t ino, uint64_t n);
 
 /* What stat(2) says of an inode, from what is known of its node. */
 void fs_stat(struct fs *fs, struct inode *inode, struct stat *st);
-/* The answer to a lookup; counts the lookup. */
-void fs_entry(struct fs *fs, struct inode *inode, struct fuse_entry_param *e);
+/*
+ * The answer to a lookup in @view; counts the lookup.  The kernel may keep it
+ * if it is guarded and nothing is to be announced.
+ */
+void fs_entry(struct fs *fs, struct inode *inode, enum node_view view,
+	      struct fuse_entry_param *e);
+/*
+ * The same for the helper, who tells the kernel of what is known.  @keep: this
+ * is what has just been announced.
+ */
+void fs_tell_entry(struct fs *fs, struct inode *inode, bool keep,
+		   struct fuse_entry_param *e);
+/* How long attributes may be kept: FS_TIMEOUT or 0. */
+double fs_attr_timeout(struct fs *fs, struct inode *inode);
 
 /* What an entry of a directory denotes. */
 struct target {

@@ -42,13 +42,9 @@
 #include "blob.h"
 #include "htab.h"
 #include "list.h"
+#include "told.h"
 #include "turn.h"
 #include "zstat.h"
-
-enum node_view {
-	VIEW_MAIN,
-	VIEW_EPHEMERAL,
-};
 
 enum inode_kind {
 	INODE_FILE,
@@ -69,6 +65,7 @@ struct node {
 	bool unlinked; /* ... because this mount removed it */
 	bool embryo;   /* opened by a create here, not yet at the server */
 	bool known;    /* stat is set */
+	bool gone;     /* not known: the server has said that there is none */
 	bool decided;  /* is_dir is */
 	bool is_dir;   /* once a directory, always one */
 	bool null;     /* data is null, as of null_mzxid */
@@ -79,6 +76,17 @@ struct node {
 	struct list cached; /* in table->cached while data is set */
 	pid_t fresh_for;    /* the thread whose system call fetched all this */
 	int64_t fresh_at;   /* ms */
+
+	uint64_t valid;     /* the guard under which stat and data hold, or 0 */
+	uint64_t list_valid; /* the same for the kernel's listing of it */
+	uint64_t watched;   /* root and its children: the guard, see node_guard() */
+	uint32_t changes;   /* events so far */
+	uint32_t moves;     /* renames of it, or of what it is in */
+	uint32_t mark;      /* see watch.c */
+	bool watch_asked;   /* with a reference, for as long as the mount */
+	bool listed;        /* a directory: its children are pinned */
+	bool pinned;        /* a child: its parent's listing has a reference */
+	struct told told;   /* what watchers on this mount believe */
 
 	struct turn writers; /* one commit at a time */
 	uint64_t ino_base;   /* what its inode numbers are made of */
@@ -111,6 +119,8 @@ struct node_table {
 	struct htab names;
 	struct htab inos;
 	struct node *root;
+	uint32_t mark;
+	uint64_t guard;     /* the feed's connection while it is up, else 0 */
 	struct list cached; /* of node with data, least recently used first */
 	size_t cached_bytes;
 	size_t cached_max;
@@ -118,6 +128,20 @@ struct node_table {
 };
 
 #define NODE_ROOT_INO 1 /* FUSE_ROOT_ID */
+
+/*
+ * What guards.  A persistent watch of the feed covers each subtree below the
+ * root that is in use, and one the root itself; the guard is the number of
+ * the feed's connection while its watch is in place, else 0.  What was read
+ * under a guard stands as long as the guard does and no event has come since.
+ * An operation notes both before it asks, and hands them to node_learn().  An
+ * answer for a node that has been renamed meanwhile is of another znode.
+ */
+struct node_ask {
+	uint64_t guard;
+	uint32_t changes;
+	uint32_t moves;
+};
 
 /*
  * How long what one system call has fetched stands for the next step of the
@@ -142,6 +166,29 @@ struct node *node_get(struct node_table *t, struct node *parent,
 struct node *node_find(struct node_table *t, struct node *parent,
 		       const char *name);
 struct node *node_ref(struct node *node);
+/* The next one of all that are in the tree; start with the root. */
+struct node *node_next(const struct node_table *t, struct node *node);
+/* The same for what is below @top. */
+struct node *node_next_below(struct node *node, const struct node *top);
+/*
+ * A ghost's (told.h) descendants that watchers believe in are kept until they
+ * have been told of their end: the deepest first.  NULL if there is none left.
+ */
+struct node *node_ghost_leaf(struct node *ghost);
+void node_ghost_leaf_done(struct node_table *t, struct node *leaf);
+/* Drop a ghost, and what is left below it. */
+void node_ghost_put(struct node_table *t, struct node **ghost);
+/*
+ * A change is under way here, counted in told.own: the name is kept.  The
+ * second only drops the reference, if the node has not lost its name without
+ * another that took it over.
+ */
+void node_own_begin(struct node *node);
+void node_own_end(struct node_table *t, struct node *node);
+/* Its watch has been asked for: the name is kept. */
+void node_hold_watch(struct node *node);
+/* It could not be had.  The caller has another reference. */
+void node_drop_watch(struct node_table *t, struct node *node);
 /* Drop a reference and clear the caller's pointer; NULL is fine. */
 void node_put(struct node_table *t, struct node **node);
 
@@ -152,29 +199,59 @@ char *node_path(const struct node *node);
  * The server has answered for *@node: @stat, and the value if it was asked
  * for (else NULL).  If the znode is not the one that was known, *@node is
  * detached and the caller's reference becomes one to the new node, unless the
- * old one was detached already: then -ESTALE, and nothing is learned.
+ * old one was detached already, or moved: then -ESTALE, and nothing is learned.
  */
-int node_learn(struct node_table *t, struct node **node,
+int node_learn(struct node_table *t, struct node **node, struct node_ask ask,
 	       const struct zstat *stat, struct blob *data, pid_t thread);
-/* The server says that there is no such znode (or has just deleted it). */
-void node_gone(struct node_table *t, struct node *node);
-/* The same, and it was this mount that removed it. */
-void node_unlinked(struct node_table *t, struct node *node);
+/*
+ * The server says that there is no such znode.  If watchers believe that there
+ * is, a placeholder takes over the name and what they believe of it: then that
+ * is returned, with a reference, else NULL.
+ */
+struct node *node_gone(struct node_table *t, struct node *node);
+/*
+ * This mount has removed it.  Returns the placeholder that holds what belongs
+ * to the name, with a reference; NULL if the node had lost its name already.
+ */
+struct node *node_unlinked(struct node_table *t, struct node *node);
 /*
  * Renamed at the server by this mount: node and all below keep their inodes
  * and kinds, but every znode is a new one of which nothing is known yet.  A
- * node that had the new name is unlinked.
+ * node that had the new name is unlinked.  Returns the placeholder at the old
+ * name, with a reference.
  */
-void node_moved(struct node_table *t, struct node *node,
-		struct node *new_parent, const char *new_name);
+struct node *node_moved(struct node_table *t, struct node *node,
+			struct node *new_parent, const char *new_name);
 
 /* The same for two that have changed places. */
 void node_exchanged(struct node_table *t, struct node *a, struct node *b);
 /* Nothing is known any more of the node and all below. */
 void node_unknown(struct node_table *t, struct node *node);
 
+/* 0 if nothing guards this node. */
+uint64_t node_guard(const struct node_table *t, const struct node *node);
+struct node_ask node_ask(const struct node_table *t, const struct node *node);
+/* The answer is not about this node: it has been renamed since. */
+bool node_ask_moved(const struct node *node, struct node_ask ask);
+/* Whether what was asked so is still so. */
+bool node_ask_holds(const struct node_table *t, const struct node *node,
+		    struct node_ask ask);
+/* Whether what is known stands, for anybody. */
+bool node_is_valid(const struct node_table *t, const struct node *node);
+/* An event has come: what is known may be old. */
+void node_changed(struct node *node);
+/* The kernel's listing of @dir has been taken: keep its children's nodes. */
+void node_pin(struct node *child);
+void node_unpin_children(struct node_table *t, struct node *dir);
+/*
+ * The node at the absolute @path, made if its parent is there; a reference.
+ * NULL if the parent is not known, or @path is not below the root.
+ */
+struct node *node_at(struct node_table *t, const char *path);
+
 /* Whether stat (and with @data, the value) may be used for @thread. */
-bool node_is_fresh(const struct node *node, pid_t thread, bool data);
+bool node_is_fresh(const struct node_table *t, const struct node *node,
+		   pid_t thread, bool data);
 /* Nullness of the data at the version that is known. */
 bool node_null_known(const struct node *node);
 /*

@@ -26,6 +26,7 @@ struct readdir {
 	size_t size;
 	off_t off;
 	char *path;
+	struct node_ask ask;
 
 	/* In `.ephemeral`: the paths asked about, and what is still open. */
 	struct eph_query *queries;
@@ -185,7 +186,7 @@ static void on_own_data(void *arg, const struct zk_result *r)
 	fs_lock(fs);
 	node = node_ref(op->dir->inode->node);
 	if (r->rc == 0)
-		node_learn(&fs->nodes, &node, r->stat, r->data,
+		node_learn(&fs->nodes, &node, op->ask, r->stat, r->data,
 			   op->req.thread);
 	if (r->rc == 0 && !node_is_null(&fs->nodes, node))
 		rc = dir_add(op->dir, ".data");
@@ -227,12 +228,18 @@ static void on_children(void *arg, const struct zk_result *r)
 		return readdir_fail(op, rc);
 	fs_lock(fs);
 	node = node_ref(op->dir->inode->node);
-	node_learn(&fs->nodes, &node, r->stat, NULL, op->req.thread);
+	node_learn(&fs->nodes, &node, op->ask, r->stat, NULL, op->req.thread);
+	watch_listed_locked(fs, node, r->names, r->n_names);
+	node->list_valid =
+		op->ask.guard && op->ask.guard == node_guard(&fs->nodes, node)
+			? op->ask.guard
+			: 0;
 	node_put(&fs->nodes, &node);
 	rc = add_embryos_locked(fs, op->dir);
 	if (rc == 0)
 		rc = add_data_locked(fs, op->dir);
 	fs_unlock(fs);
+	watch_pump(fs);
 	if (rc < 0)
 		readdir_fail(op, rc);
 	else if (rc > 0)
@@ -352,6 +359,21 @@ static void list_ephemerals(struct readdir *op)
 
 /* --- the operations ------------------------------------------------------ */
 
+/*
+ * The kernel may keep the listing while the directory is guarded: each entry
+ * that comes or goes is announced, which makes the kernel drop it.
+ */
+static void cache_listing_locked(struct fs *fs, struct inode *inode,
+				 struct fuse_file_info *fi)
+{
+	uint64_t guard = node_guard(&fs->nodes, inode->node);
+
+	if (inode->view != VIEW_MAIN || guard == 0)
+		return;
+	fi->cache_readdir = 1;
+	fi->keep_cache = inode->node->list_valid == guard;
+}
+
 void op_opendir(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dir *dir = NULL;
@@ -368,6 +390,8 @@ void op_opendir(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 		rc = -ENOTDIR;
 	else
 		dir = dir_new(inode);
+	if (dir)
+		cache_listing_locked(req.fs, inode, fi);
 	fs_unlock(req.fs);
 	if (rc < 0)
 		return req_err(&req, rc);
@@ -391,6 +415,7 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 		return readdir_answer(op);
 	fs_lock(fs);
 	op->path = node_path(op->dir->inode->node);
+	op->ask = node_ask(&fs->nodes, op->dir->inode->node);
 	ephemeral = op->dir->inode->view == VIEW_EPHEMERAL;
 	fs_unlock(fs);
 	if (ephemeral)

@@ -14,6 +14,7 @@
 #include "file.h"
 #include "fs.h"
 #include "op.h"
+#include "tell.h"
 
 static struct file *file_of(const struct fuse_file_info *fi)
 {
@@ -32,6 +33,7 @@ struct fetch {
 
 	/* Internal state. */
 	char *path;
+	struct node_ask ask;
 };
 
 static int learn_base_locked(struct fetch *f, const struct zk_result *r)
@@ -40,7 +42,8 @@ static int learn_base_locked(struct fetch *f, const struct zk_result *r)
 	struct node *node = node_ref(f->file->inode->node);
 	bool same;
 
-	node_learn(&fs->nodes, &node, r->stat, r->data, f->req->thread);
+	node_learn(&fs->nodes, &node, f->ask, r->stat, r->data,
+		   f->req->thread);
 	same = node == f->file->inode->node;
 	node_put(&fs->nodes, &node);
 	if (!same && !f->file->base)
@@ -61,7 +64,7 @@ static void on_fetched(void *arg, const struct zk_result *r)
 	if (rc == 0)
 		rc = learn_base_locked(f, r);
 	else if (rc == -ENOENT)
-		node_gone(&fs->nodes, f->file->inode->node);
+		watch_gone_locked(fs, f->file->inode->node, f->ask);
 	if (rc == -ENOENT)
 		rc = f->file->base ? 0 : -ESTALE;
 	fs_unlock(fs);
@@ -88,6 +91,7 @@ static void on_sync(void *arg, const struct zk_result *r)
 static bool base_is_in_hand_locked(struct fetch *f)
 {
 	struct file *file = f->file;
+	struct node_table *t = &f->req->fs->nodes;
 	struct node *node = file->inode->node;
 
 	if (node->detached || (node->embryo && file->inode->kind == INODE_FILE)) {
@@ -96,7 +100,7 @@ static bool base_is_in_hand_locked(struct fetch *f)
 						: blob_new(NULL, 0);
 		return true;
 	}
-	if (file->direct || !node_is_fresh(node, f->req->thread, true))
+	if (file->direct || !node_is_fresh(t, node, f->req->thread, true))
 		return false;
 	blob_assign(&file->base, blob_ref(node->data));
 	file->eof = false;
@@ -111,6 +115,7 @@ static void fetch_start(struct fetch *f)
 	fs_lock(fs);
 	in_hand = base_is_in_hand_locked(f);
 	f->path = in_hand ? NULL : node_path(f->file->inode->node);
+	f->ask = node_ask(&fs->nodes, f->file->inode->node);
 	fs_unlock(fs);
 	if (in_hand)
 		f->done(f, 0);
@@ -180,6 +185,8 @@ void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
+	if (tell_open(&op->req, fi))
+		return free(op);
 	op->fi = *fi;
 	op->fi.direct_io = 1;
 	fs_lock(fs);

@@ -16,10 +16,18 @@
 #include "log.h"
 #include "name.h"
 #include "op.h"
+#include "tell.h"
+
+/* Each one means that the name has changed hands while it was asked about. */
+#define LOOKUP_TRIES_MAX 100
 
 struct lookup {
 	struct req req;
+	struct watch_parked parked;
 	struct target target;
+	struct node_ask ask;
+	bool unparked; /* has waited once; not again */
+	int tries;
 	char *path;
 	char *entry; /* only while the target may be an alias */
 };
@@ -36,10 +44,10 @@ static void lookup_end(struct lookup *op)
 	free(op);
 }
 
+/* -ESTALE: renamed meanwhile; the kernel walks the path again. */
 static void lookup_fail(struct lookup *op, int rc)
 {
-	/* A parent that vanished meanwhile has no such entry. */
-	req_err(&op->req, rc == -ESTALE ? -ENOENT : rc);
+	req_err(&op->req, rc);
 	lookup_end(op);
 }
 
@@ -76,24 +84,67 @@ static void lookup_found(struct lookup *op)
 	fs_lock(fs);
 	inode = target_inode_locked(fs, &op->target);
 	if (inode)
-		fs_entry(fs, inode, &e);
+		fs_entry(fs, inode, op->target.view, &e);
 	fs_unlock(fs);
+	watch_pump(fs);
 	if (!inode)
 		return lookup_fail(op, -ENOENT);
 	req_entry(&op->req, &e);
 	lookup_end(op);
 }
 
+static void lookup_ask(struct lookup *op);
+
+static void on_unparked(struct watch_parked *p)
+{
+	lookup_ask(container_of(p, struct lookup, parked));
+}
+
+/* True if the lookup goes on later. */
+static bool lookup_parks_locked(struct lookup *op, bool exists)
+{
+	if (op->unparked || op->target.special)
+		return false;
+	op->parked.resume = on_unparked;
+	op->unparked = watch_park_locked(op->req.fs, op->target.node, exists,
+					 &op->parked);
+	return op->unparked;
+}
+
+/* Another node has the name meanwhile: ask for that. */
+static bool lookup_follows_locked(struct lookup *op)
+{
+	struct node *old = op->target.node, *node;
+
+	if (!old->detached || !old->parent || ++op->tries > LOOKUP_TRIES_MAX)
+		return false;
+	node = node_get(&op->req.fs->nodes, old->parent, old->name);
+	if (!node)
+		return false;
+	fs_target_put(op->req.fs, &op->target);
+	op->target.node = node;
+	return true;
+}
+
 static void lookup_learned(struct lookup *op, const struct zk_result *r)
 {
 	struct fs *fs = op->req.fs;
+	bool again;
 	int rc;
 
 	fs_lock(fs);
-	rc = node_learn(&fs->nodes, &op->target.node, r->stat, r->data,
-			op->req.thread);
+	/* Something new at the top: watch it, then look again. */
+	if (lookup_parks_locked(op, true)) {
+		fs_unlock(fs);
+		return;
+	}
+	rc = node_learn(&fs->nodes, &op->target.node, op->ask, r->stat,
+			r->data, op->req.thread);
+	again = rc < 0 && lookup_follows_locked(op);
 	fs_unlock(fs);
-	if (rc < 0)
+	if (again)
+		lookup_ask(op);
+	else if (rc < 0)
 		lookup_fail(op, rc);
 	else
 		lookup_found(op);
@@ -110,6 +161,7 @@ static void lookup_ask(struct lookup *op)
 	free(op->path);
 	fs_lock(fs);
 	op->path = node_path(op->target.node);
+	op->ask = node_ask(&fs->nodes, op->target.node);
 	fs_unlock(fs);
 	zk_get(fs->zk, op->path, req_to(&op->req, on_get, op));
 }
@@ -171,21 +223,55 @@ static void lookup_alias(struct lookup *op)
 
 /* --- answers ------------------------------------------------------------- */
 
+/*
+ * A directory that is guarded, or the root with its list, will have the new
+ * name announced: until then there is none.
+ */
+static double negative_timeout_locked(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+	struct node *node = op->target.node;
+
+	if (op->target.data || op->target.view != VIEW_MAIN ||
+	    told_anywhere(&node->told) || node->told.recon != RECON_IDLE ||
+	    node->told.own > 0 || !node->parent)
+		return 0;
+	if (node->parent == fs->nodes.root)
+		return fs->nodes.root->listed && !node->detached &&
+				       !node_ask_moved(node, op->ask) &&
+				       node_guard(&fs->nodes, fs->nodes.root)
+			       ? FS_TIMEOUT
+			       : 0;
+	return node_ask_holds(&fs->nodes, node, op->ask) ? FS_TIMEOUT : 0;
+}
+
+static void lookup_negative(struct lookup *op, double timeout)
+{
+	if (timeout > 0)
+		req_negative(&op->req, timeout);
+	else
+		req_err(&op->req, -ENOENT);
+	lookup_end(op);
+}
+
 static void lookup_absent(struct lookup *op)
 {
 	struct fs *fs = op->req.fs;
+	double timeout;
 	bool embryo;
 
 	fs_lock(fs);
 	embryo = op->target.node->embryo && !op->target.data;
-	node_gone(&fs->nodes, op->target.node);
+	timeout = negative_timeout_locked(op);
+	watch_gone_locked(fs, op->target.node, op->ask);
 	fs_unlock(fs);
+	watch_pump(fs);
 	if (embryo)
 		lookup_found(op);
 	else if (op->target.alias)
 		lookup_alias(op);
 	else
-		lookup_fail(op, -ENOENT);
+		lookup_negative(op, timeout);
 }
 
 static void on_exists(void *arg, const struct zk_result *r)
@@ -221,10 +307,29 @@ static void lookup_special(struct lookup *op)
 	fs_entry(fs,
 		 node_inode(&fs->nodes, op->target.node, op->target.view,
 			    INODE_DIR),
-		 &e);
+		 op->target.view, &e);
 	fs_unlock(fs);
 	req_entry(&op->req, &e);
 	lookup_end(op);
+}
+
+/* What is known and stands needs no request. */
+static void lookup_start(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+	struct node *node = op->target.node;
+	bool parked, known;
+
+	fs_lock(fs);
+	parked = lookup_parks_locked(op, false);
+	known = !parked && node_is_valid(&fs->nodes, node) &&
+		(!op->target.data || node_null_known(node)) &&
+		node->told.own == 0;
+	fs_unlock(fs);
+	if (known)
+		lookup_found(op);
+	else if (!parked)
+		lookup_ask(op);
 }
 
 void op_lookup(fuse_req_t freq, fuse_ino_t parent, const char *entry)
@@ -235,6 +340,10 @@ void op_lookup(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
+	if (tell_lookup(&op->req, parent, entry)) {
+		free(op);
+		return;
+	}
 	fs_lock(fs);
 	rc = fs_target(fs, parent, entry, &op->target);
 	fs_unlock(fs);
@@ -246,7 +355,7 @@ void op_lookup(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 		return lookup_special(op);
 	if (op->target.alias)
 		op->entry = xstrdup(entry);
-	lookup_ask(op);
+	lookup_start(op);
 }
 
 /* --- getattr ------------------------------------------------------------- */
@@ -256,6 +365,7 @@ struct getattr {
 	fuse_ino_t ino;
 	struct file *mine; /* the handle asked through, or NULL */
 	struct node *node;
+	struct node_ask ask;
 };
 
 /*
@@ -293,25 +403,29 @@ static void on_getattr(void *arg, const struct zk_result *r)
 	struct fs *fs = op->req.fs;
 	struct inode *inode;
 	struct stat st;
+	double timeout = 0;
 	int rc = r->rc;
 
 	fs_lock(fs);
 	if (rc == 0)
-		node_learn(&fs->nodes, &op->node, r->stat, NULL,
+		node_learn(&fs->nodes, &op->node, op->ask, r->stat, NULL,
 			   op->req.thread);
 	else if (rc == -ENOENT)
-		node_gone(&fs->nodes, op->node);
+		watch_gone_locked(fs, op->node, op->ask);
 	inode = inode_find(&fs->nodes, op->ino);
 	/* What was removed can still be asked about by who has it open. */
 	if (rc == -ENOENT && op->ino != NODE_ROOT_INO)
 		rc = 0;
-	if (inode && rc == 0)
+	if (inode && rc == 0) {
 		getattr_stat_locked(fs, inode, op->mine, op->req.thread,
 				    &st);
+		timeout = fs_attr_timeout(fs, inode);
+	}
 	node_put(&fs->nodes, &op->node);
 	fs_unlock(fs);
+	watch_pump(fs);
 	if (rc == 0 && inode)
-		req_attr(&op->req, &st, 0);
+		req_attr(&op->req, &st, timeout);
 	else
 		req_err(&op->req, rc ? rc : -ESTALE);
 	free(op);
@@ -322,7 +436,7 @@ static bool must_ask_locked(const struct inode *inode, const struct req *req)
 	const struct node *node = inode->node;
 
 	return !node->detached && !node->embryo &&
-	       !node_is_fresh(node, req->thread, false);
+	       !node_is_fresh(&req->fs->nodes, node, req->thread, false);
 }
 
 void op_getattr(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -330,11 +444,16 @@ void op_getattr(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct getattr *op = xcalloc(1, sizeof(*op));
 	_cleanup_free_ char *path = NULL;
 	struct inode *inode;
+	double timeout = 0;
 	struct stat st;
 	struct fs *fs;
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
+	if (tell_getattr(&op->req, ino)) {
+		free(op);
+		return;
+	}
 	op->ino = ino;
 	op->mine = fi ? (struct file *)(uintptr_t)fi->fh : NULL;
 	fs_lock(fs);
@@ -342,16 +461,18 @@ void op_getattr(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (inode && must_ask_locked(inode, &op->req)) {
 		op->node = node_ref(inode->node);
 		path = node_path(op->node);
+		op->ask = node_ask(&fs->nodes, op->node);
 	} else if (inode) {
 		getattr_stat_locked(fs, inode, op->mine, op->req.thread,
 				    &st);
+		timeout = fs_attr_timeout(fs, inode);
 	}
 	fs_unlock(fs);
 	if (path)
 		return zk_exists(fs->zk, path,
 				 req_to(&op->req, on_getattr, op));
 	if (inode)
-		req_attr(&op->req, &st, 0);
+		req_attr(&op->req, &st, timeout);
 	else
 		req_err(&op->req, -ESTALE);
 	free(op);

@@ -13,11 +13,15 @@
 #include "file.h"
 #include "fs.h"
 #include "op.h"
+#include "tell.h"
 
 struct make {
 	struct req req;
 	struct target target;
 	char *path;
+	struct node_ask ask;
+	struct watch_own own;
+	struct watch_parked parked;
 	struct blob *data; /* of the znode that is made */
 	enum zk_mode mode;
 	enum inode_kind kind;
@@ -68,7 +72,7 @@ static void make_answer(struct make *op, bool dirty)
 
 	fs_lock(fs);
 	inode = node_inode(&fs->nodes, op->target.node, view, op->kind);
-	fs_entry(fs, inode, &e);
+	fs_entry(fs, inode, op->target.view, &e);
 	if (op->open) {
 		file = open_made_locked(op, inode);
 		file->dirty = file->bare = dirty;
@@ -83,14 +87,25 @@ static void make_answer(struct make *op, bool dirty)
 
 /* --- made at once -------------------------------------------------------- */
 
+static void on_dropped(struct watch_parked *p)
+{
+	make_answer(container_of(p, struct make, parked), false);
+}
+
 static void on_made(void *arg, const struct zk_result *r)
 {
 	struct make *op = arg;
 	struct fs *fs = op->req.fs;
+	bool parked;
 	int rc = r->rc;
 
-	if (rc < 0)
+	if (rc < 0) {
+		fs_lock(fs);
+		watch_own_end_locked(fs, &op->own, false);
+		fs_unlock(fs);
+		watch_pump(fs);
 		return make_fail(op, rc);
+	}
 	fs_lock(fs);
 	/* What is made as a file stays one, also where empty ones are not. */
 	if (op->kind == INODE_FILE)
@@ -99,12 +114,21 @@ static void on_made(void *arg, const struct zk_result *r)
 		fs_has_child(fs, op->target.node->parent);
 	if (op->mode == ZK_EPHEMERAL)
 		ephemerals_add(&fs->eph, op->path);
-	rc = node_learn(&fs->nodes, &op->target.node, r->stat, op->data,
-			op->req.thread);
+	rc = node_learn(&fs->nodes, &op->target.node, op->ask, r->stat,
+			op->data, op->req.thread);
+	if (rc == 0 && op->target.data)
+		watch_set_locked(fs, op->target.node);
+	else if (rc == 0)
+		watch_made_locked(fs, op->target.node, op->target.view);
+	watch_own_end_locked(fs, &op->own, true);
+	op->parked.resume = on_dropped;
+	parked = rc == 0 && op->target.view != VIEW_MAIN &&
+		 watch_park_drop_locked(fs, op->target.node, &op->parked);
 	fs_unlock(fs);
+	watch_pump(fs);
 	if (rc < 0)
 		make_fail(op, rc);
-	else
+	else if (!parked)
 		make_answer(op, false);
 }
 
@@ -112,11 +136,12 @@ static void on_made(void *arg, const struct zk_result *r)
 static void on_null_data(void *arg, const struct zk_result *r)
 {
 	struct make *op = arg;
+	struct zk_result exists = {.rc = -EEXIST};
 
 	if (r->rc == 0 && !r->data->null)
-		make_fail(op, -EEXIST);
+		on_made(op, &exists);
 	else if (r->rc < 0)
-		make_fail(op, r->rc);
+		on_made(op, r);
 	else
 		zk_set(op->req.fs->zk, op->path, op->data, r->stat->version,
 		       req_to(&op->req, on_made, op));
@@ -124,13 +149,18 @@ static void on_null_data(void *arg, const struct zk_result *r)
 
 static void make_now(struct make *op)
 {
-	struct zk *zk = op->req.fs->zk;
+	struct fs *fs = op->req.fs;
+	struct zk *zk = fs->zk;
 
 	if (!op->data)
 		op->data = blob_new(NULL, 0);
 	if (!op->data)
-		make_fail(op, -ENOMEM);
-	else if (op->target.data)
+		return make_fail(op, -ENOMEM);
+	fs_lock(fs);
+	op->ask = node_ask(&fs->nodes, op->target.node);
+	watch_own_begin_locked(fs, op->target.node, &op->own);
+	fs_unlock(fs);
+	if (op->target.data)
 		zk_get(zk, op->path, req_to(&op->req, on_null_data, op));
 	else
 		zk_create(zk, op->path, op->data, op->mode,
@@ -194,8 +224,11 @@ void op_mkdir(fuse_req_t freq, fuse_ino_t parent, const char *entry,
 	      mode_t mode _unused_)
 {
 	struct make *op = make_new(freq, INODE_DIR);
-	int rc = make_prepare(op, parent, entry);
+	int rc;
 
+	if (tell_make(&op->req, parent, entry))
+		return free(op);
+	rc = make_prepare(op, parent, entry);
 	if (rc < 0)
 		return make_fail(op, rc);
 	op->data = blob_new_null();
@@ -206,8 +239,11 @@ void op_mknod(fuse_req_t freq, fuse_ino_t parent, const char *entry,
 	      mode_t mode, dev_t rdev _unused_)
 {
 	struct make *op = make_new(freq, INODE_FILE);
-	int rc = S_ISREG(mode) ? make_prepare(op, parent, entry) : -EPERM;
+	int rc;
 
+	if (tell_make(&op->req, parent, entry))
+		return free(op);
+	rc = S_ISREG(mode) ? make_prepare(op, parent, entry) : -EPERM;
 	if (rc < 0)
 		return make_fail(op, rc);
 	make_now(op);

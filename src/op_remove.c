@@ -11,14 +11,18 @@
 
 #include "fs.h"
 #include "op.h"
+#include "tell.h"
 
 struct removal {
 	struct req req;
 	struct target target;
 	char *path;
+	struct node_ask ask;
+	struct watch_own own;
+	struct watch_parked parked;
 };
 
-static void remove_end(struct removal *op, int rc)
+static void remove_answer(struct removal *op, int rc)
 {
 	struct fs *fs = op->req.fs;
 
@@ -28,6 +32,28 @@ static void remove_end(struct removal *op, int rc)
 	fs_unlock(fs);
 	free(op->path);
 	free(op);
+}
+
+static void on_dropped(struct watch_parked *p)
+{
+	remove_answer(container_of(p, struct removal, parked), 0);
+}
+
+static void remove_end(struct removal *op, int rc)
+{
+	struct fs *fs = op->req.fs;
+	bool parked = false;
+
+	fs_lock(fs);
+	watch_own_end_locked(fs, &op->own, rc == 0);
+	op->parked.resume = on_dropped;
+	if (rc == 0 && op->target.view != VIEW_MAIN)
+		parked = watch_park_drop_locked(fs, op->target.node,
+						&op->parked);
+	fs_unlock(fs);
+	watch_pump(fs);
+	if (!parked)
+		remove_answer(op, rc);
 }
 
 static void on_deleted(void *arg, const struct zk_result *r)
@@ -40,9 +66,9 @@ static void on_deleted(void *arg, const struct zk_result *r)
 	fs_lock(fs);
 	if (rc == 0) {
 		ephemerals_del(&fs->eph, op->path);
-		node_unlinked(&fs->nodes, node);
+		watch_removed_locked(fs, node, op->target.view);
 	} else if (rc == -ENOENT) {
-		node_gone(&fs->nodes, node);
+		watch_gone_locked(fs, node, op->ask);
 	}
 	fs_unlock(fs);
 	remove_end(op, rc);
@@ -57,9 +83,10 @@ static void on_data_removed(void *arg, const struct zk_result *r)
 	struct blob *null = blob_new_null();
 
 	fs_lock(fs);
-	if (r->rc == 0 && null)
-		node_learn(&fs->nodes, &op->target.node, r->stat, null,
-			   op->req.thread);
+	if (r->rc == 0 && null &&
+	    node_learn(&fs->nodes, &op->target.node, op->ask, r->stat, null,
+		       op->req.thread) == 0)
+		watch_set_locked(fs, op->target.node);
 	fs_unlock(fs);
 	blob_unref(null);
 	remove_end(op, r->rc);
@@ -88,8 +115,11 @@ static int remove_prepare(struct removal *op, fuse_ino_t parent,
 	rc = fs_target_plain(fs, parent, entry, &op->target);
 	if (rc == 0 && !op->target.node)
 		rc = -ENOENT;
-	if (rc == 0)
+	if (rc == 0) {
 		op->path = node_path(op->target.node);
+		op->ask = node_ask(&fs->nodes, op->target.node);
+		watch_own_begin_locked(fs, op->target.node, &op->own);
+	}
 	fs_unlock(fs);
 	return rc;
 }
@@ -100,7 +130,8 @@ static void remove_embryo(struct removal *op)
 	struct fs *fs = op->req.fs;
 
 	fs_lock(fs);
-	node_unlinked(&fs->nodes, op->target.node);
+	watch_removed_locked(fs, op->target.node, op->target.view);
+	watch_own_end_locked(fs, &op->own, false);
 	fs_unlock(fs);
 	remove_end(op, 0);
 }
@@ -111,6 +142,8 @@ void op_unlink(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 	int rc;
 
 	req_init(&op->req, freq);
+	if (tell_remove(&op->req))
+		return free(op);
 	rc = remove_prepare(op, parent, entry);
 	if (rc < 0)
 		remove_end(op, rc);
@@ -165,8 +198,8 @@ static void on_dir(void *arg, const struct zk_result *r)
 		return on_deleted(op, r);
 	fs_lock(fs);
 	if (rc == 0)
-		rc = node_learn(&fs->nodes, &op->target.node, r->stat, r->data,
-				op->req.thread);
+		rc = node_learn(&fs->nodes, &op->target.node, op->ask, r->stat,
+				r->data, op->req.thread);
 	fs_unlock(fs);
 	if (rc < 0)
 		remove_end(op, rc == -ESTALE ? -ENOENT : rc);
@@ -188,6 +221,8 @@ void op_rmdir(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
+	if (tell_remove(&op->req))
+		return free(op);
 	rc = remove_prepare(op, parent, entry);
 	if (rc == 0 && op->target.data)
 		rc = -ENOTDIR;

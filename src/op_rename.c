@@ -36,6 +36,11 @@ struct rename {
 	char *to_path;
 	struct subtree source;
 	struct subtree target; /* with RENAME_EXCHANGE */
+	struct node_ask from_ask;
+	struct node_ask to_ask;
+	struct watch_own *own; /* while the transaction is under way */
+	size_t n_own;
+	struct turn_waiter turn; /* of an embryo's writers */
 	bool to_there;
 	struct zstat to_stat;
 	struct blob *to_data;
@@ -102,21 +107,82 @@ static void move_ephemerals_locked(struct rename *op)
 	subtree_each_ephemeral(&op->target, op->from_path, ephemeral_came, op);
 }
 
+/* The kernel has moved the entries; events for them are still to come. */
 static void renamed_locked(struct rename *op)
 {
-	struct node_table *t = &op->req.fs->nodes;
-	struct node *from = op->from.node, *to = op->to.node;
+	struct fs *fs = op->req.fs;
+	struct node_table *t = &fs->nodes;
+	struct node *from = op->from.node, *to = op->to.node, *place;
 
 	move_ephemerals_locked(op);
 	if (op->to.data) {
-		node_unlinked(t, from);
+		watch_removed_locked(fs, from, op->from.view);
 		node_unknown(t, to);
+		told_moved(&to->told);
 	} else if (op->flags & RENAME_EXCHANGE) {
 		node_exchanged(t, from, to);
-	} else if (!to->detached) {
-		fs_has_child(op->req.fs, to->parent);
-		node_moved(t, from, to->parent, to->name);
+		watch_moved_locked(fs, from);
+		watch_moved_locked(fs, to);
+	} else if (!to->detached && !from->detached) {
+		fs_has_child(fs, to->parent);
+		place = node_moved(t, from, to->parent, to->name);
+		told_removed(&place->told, op->from.view);
+		from->told.in[op->to.view] = true;
+		watch_moved_locked(fs, from);
+		/* The other view has not been told. */
+		if (zstat_is_ephemeral(&from->stat))
+			watch_look_locked(fs, from);
+		node_put(t, &place);
 	}
+}
+
+/* --- own changes ----------------------------------------------------------- */
+
+static void own_add_locked(struct rename *op, struct node *node)
+{
+	watch_own_begin_locked(op->req.fs, node, &op->own[op->n_own++]);
+}
+
+/*
+ * The names that change: both, and all below each that the transaction moves.
+ * Their events may come before its answer does.
+ */
+static int own_begin_locked(struct rename *op)
+{
+	struct node *tops[] = {op->from.node, op->to.node}, *n;
+	bool exchange = op->flags & RENAME_EXCHANGE;
+	size_t count = 2, i;
+
+	for (i = 0; i < 1u + exchange; i++) {
+		for (n = tops[i]; n; n = node_next_below(n, tops[i]))
+			count++;
+	}
+	op->own = calloc(count, sizeof(*op->own));
+	if (!op->own)
+		return -ENOMEM;
+	own_add_locked(op, tops[0]);
+	own_add_locked(op, tops[1]);
+	for (i = 0; i < 1u + exchange; i++) {
+		n = node_next_below(tops[i], tops[i]);
+		for (; n; n = node_next_below(n, tops[i]))
+			own_add_locked(op, n);
+	}
+	return 0;
+}
+
+static void own_end(struct rename *op, bool changed)
+{
+	struct fs *fs = op->req.fs;
+	size_t i;
+
+	fs_lock(fs);
+	for (i = 0; i < op->n_own; i++)
+		watch_own_end_locked(fs, &op->own[i], changed);
+	free(op->own);
+	op->own = NULL;
+	op->n_own = 0;
+	fs_unlock(fs);
+	watch_pump(fs);
 }
 
 static bool is_conflict(int rc)
@@ -130,13 +196,16 @@ static void on_multi(void *arg, const struct zk_result *r)
 	struct rename *op = arg;
 	struct fs *fs = op->req.fs;
 
-	if (is_conflict(r->rc))
-		return rename_again(op, r->rc);
-	fs_lock(fs);
-	if (r->rc == 0)
+	if (r->rc == 0) {
+		fs_lock(fs);
 		renamed_locked(op);
-	fs_unlock(fs);
-	rename_end(op, r->rc);
+		fs_unlock(fs);
+	}
+	own_end(op, r->rc == 0);
+	if (is_conflict(r->rc))
+		rename_again(op, r->rc);
+	else
+		rename_end(op, r->rc);
 }
 
 /* --- the transaction ------------------------------------------------------ */
@@ -210,6 +279,11 @@ static void rename_send(struct rename *op)
 
 	if (rc == 0 && zk_ops_size(&ops) > ZK_PACKET_MAX)
 		rc = -EXDEV;
+	if (rc == 0) {
+		fs_lock(op->req.fs);
+		rc = own_begin_locked(op);
+		fs_unlock(op->req.fs);
+	}
 	if (rc < 0) {
 		zk_ops_release(&ops);
 		return rename_end(op, rc);
@@ -239,12 +313,13 @@ static int learn_both_locked(struct rename *op)
 {
 	struct fs *fs = op->req.fs;
 	struct node_table *t = &fs->nodes;
-	int rc = node_learn(t, &op->from.node, subtree_stat(&op->source),
+	int rc = node_learn(t, &op->from.node, op->from_ask,
+			    subtree_stat(&op->source),
 			    subtree_data(&op->source), op->req.thread);
 
 	if (rc == 0 && op->to_there)
-		rc = node_learn(t, &op->to.node, &op->to_stat, op->to_data,
-				op->req.thread);
+		rc = node_learn(t, &op->to.node, op->to_ask, &op->to_stat,
+				op->to_data, op->req.thread);
 	if (rc < 0)
 		return -ENOENT;
 	return check_kinds(op, node_kind(op->from.node) == INODE_DIR,
@@ -283,10 +358,10 @@ static void on_target_tree(struct subtree *s, int rc)
  * What was opened by a create and never written is only known here: it takes
  * the new name, and its first commit will replace what is there.
  */
-static void rename_embryo(struct rename *op)
+static void embryo_move(struct rename *op)
 {
 	struct fs *fs = op->req.fs;
-	struct node *from = op->from.node, *to = op->to.node;
+	struct node *from = op->from.node, *to = op->to.node, *place;
 	struct inode *inode;
 	struct file *file;
 
@@ -296,10 +371,51 @@ static void rename_embryo(struct rename *op)
 			file->cut = file->dirty = true;
 	}
 	from->embryo = !op->to_there;
-	if (!to->detached)
-		node_moved(&fs->nodes, from, to->parent, to->name);
+	if (!to->detached && !from->detached) {
+		place = node_moved(&fs->nodes, from, to->parent, to->name);
+		told_removed(&place->told, op->from.view);
+		node_put(&fs->nodes, &place);
+	}
 	fs_unlock(fs);
 	rename_end(op, 0);
+}
+
+static void embryo_in_turn(struct turn_waiter *w)
+{
+	struct rename *op = container_of(w, struct rename, turn);
+	struct fs *fs = op->req.fs;
+	struct turn_waiter *next;
+	struct node *node;
+	bool embryo;
+
+	fs_lock(fs);
+	node = node_ref(op->from.node);
+	embryo = node->embryo;
+	fs_unlock(fs);
+	if (embryo)
+		embryo_move(op);
+	else
+		rename_again(op, -ENOENT);
+	fs_lock(fs);
+	next = turn_pass(&node->writers);
+	node_put(&fs->nodes, &node);
+	fs_unlock(fs);
+	if (next)
+		next->run(next);
+}
+
+/* Its first commit may be on its way. */
+static void rename_embryo(struct rename *op)
+{
+	struct fs *fs = op->req.fs;
+	bool now;
+
+	op->turn.run = embryo_in_turn;
+	fs_lock(fs);
+	now = turn_take(&op->from.node->writers, &op->turn);
+	fs_unlock(fs);
+	if (now)
+		embryo_in_turn(&op->turn);
 }
 
 static void on_target(void *arg, const struct zk_result *r)
@@ -315,10 +431,10 @@ static void on_target(void *arg, const struct zk_result *r)
 		op->to_stat = *r->stat;
 		blob_assign(&op->to_data, blob_ref(r->data));
 	}
-	if (op->from.node->embryo)
-		rename_embryo(op);
-	else
+	if (op->source.n > 0)
 		rename_collected(op);
+	else
+		rename_embryo(op);
 }
 
 static void on_source(struct subtree *s, int rc)
@@ -339,11 +455,17 @@ static void on_source(struct subtree *s, int rc)
 
 static void rename_try(struct rename *op)
 {
+	struct node_table *t = &op->req.fs->nodes;
+
 	if (op->from.node->embryo) {
 		zk_get(op->req.fs->zk, op->to_path,
 		       req_to(&op->req, on_target, op));
 		return;
 	}
+	fs_lock(op->req.fs);
+	op->from_ask = node_ask(t, op->from.node);
+	op->to_ask = node_ask(t, op->to.node);
+	fs_unlock(op->req.fs);
 	subtree_start(&op->source, &op->req, op->from_path, on_source);
 }
 

@@ -245,7 +245,12 @@ static void flush_file(fuse_req_t freq, struct file *file,
 void op_flush(fuse_req_t freq, fuse_ino_t ino _unused_,
 	      struct fuse_file_info *fi)
 {
-	flush_file(freq, file_of(fi), flush_run);
+	struct req req;
+
+	if (file_of(fi))
+		return flush_file(freq, file_of(fi), flush_run);
+	req_init(&req, freq); /* the helper's */
+	req_err(&req, 0);
 }
 
 void op_fsync(fuse_req_t freq, fuse_ino_t ino _unused_, int datasync _unused_,
@@ -287,6 +292,10 @@ void op_release(fuse_req_t freq, fuse_ino_t ino _unused_,
 	struct write_op *op = xcalloc(1, sizeof(*op));
 
 	req_init(&op->req, freq);
+	if (!file_of(fi)) { /* the helper's */
+		req_err(&op->req, 0);
+		return free(op);
+	}
 	op->end = release_answer;
 	write_op_start(op, file_of(fi), release_run);
 }

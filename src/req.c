@@ -93,6 +93,13 @@ void req_entry(struct req *r, const struct fuse_entry_param *e)
 		fs_forget(fs, e->ino, 1);
 }
 
+void req_negative(struct req *r, double timeout)
+{
+	struct fuse_entry_param e = {.entry_timeout = timeout};
+
+	refused(fuse_reply_entry(take(r), &e));
+}
+
 void req_create(struct req *r, const struct fuse_entry_param *e,
 		const struct fuse_file_info *fi, struct file *file)
 {

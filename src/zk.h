@@ -107,6 +107,12 @@ int zk_wait_connected(struct zk *zk, int timeout_ms);
  */
 void zk_close(struct zk *zk);
 
+/* Room for the address of a server, as "10.0.0.7:2181" or "[fd00::7]:2181". */
+#define ZK_SERVER_MAX 128
+
+/* The server that the session is with; "" while there is no connection. */
+void zk_server(struct zk *zk, char server[ZK_SERVER_MAX]);
+
 /* 0 while there has been no session. */
 int64_t zk_session_id(struct zk *zk);
 enum zk_state zk_get_state(struct zk *zk);

@@ -96,6 +96,7 @@ struct zk {
 	bool closing;
 	bool keeper_gone;
 	int64_t session_id;
+	char server[ZK_SERVER_MAX]; /* while sendable */
 	int64_t reopen_at; /* ms; when the next session may be tried */
 
 	struct list held;   /* of zk_call, first in first out */

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Deadlines and interrupts of calls; and the close, which ends all of them. */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "unit.h"
+#include "zkprobe.h"
+
+#define NEVER_MS 600000
+
+/*
+ * What is to take less than some time does so in the best of many attempts,
+ * however busy the machine is.
+ */
+#define ATTEMPTS 20
+
+/* Completions come when they are released. */
+static void park(struct fakelib *f _unused_,
+		 const struct fakelib_call *c _unused_, struct fakelib_plan *p)
+{
+	p->soon = 0;
+	p->parked = 1;
+}
+
+static struct fakelib *fake_that_parks(void)
+{
+	struct fakelib *f = fakelib_new();
+
+	f->plan = park;
+	return f;
+}
+
+static void call_all(struct zkprobe *p, struct zktest *t,
+		     struct zk_owner *owner)
+{
+	for (int i = 0; i < ZKPROBE_TYPES; i++) {
+		p[i] = (struct zkprobe){.type = i, .owner = owner};
+		zkprobe_call(&p[i], t);
+	}
+}
+
+static void wait_all(struct zkprobe *p, int rc)
+{
+	for (int i = 0; i < ZKPROBE_TYPES; i++) {
+		zkprobe_wait(&p[i]);
+		ck_assert_int_eq(p[i].rc, rc);
+	}
+}
+
+static int64_t took(const struct zkprobe *p)
+{
+	return p->answered_at - p->asked_at;
+}
+
+/* --- deadlines of held calls ------------------------------------------------ */
+
+START_TEST(test_deadline)
+{
+	struct fakelib *f = fakelib_new();
+	struct zkprobe p[ZKPROBE_TYPES];
+	struct zktest t = {0};
+
+	zktest_open(&t, f, 200);
+	call_all(p, &t, NULL);
+	wait_all(p, -EIO);
+	for (int i = 0; i < ZKPROBE_TYPES; i++) {
+		ck_assert_int_ge(took(&p[i]), 200);
+		ck_assert(!p[i].unknown); /* it was never sent */
+	}
+	/* They are forgotten: a connection does not bring them back. */
+	fakelib_connect(f);
+	zktest_wait_state(&t, ZK_CONNECTED);
+	fakelib_settle(f);
+	ck_assert_uint_eq(fakelib_counts(f).submitted, 0);
+	zktest_close(&t);
+}
+END_TEST
+
+/* A server that does not answer: who has waited long enough is told. */
+START_TEST(test_deadline_when_sent)
+{
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe p[ZKPROBE_TYPES];
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, 200);
+	call_all(p, &t, NULL);
+	wait_all(p, -EIO);
+	for (int i = 0; i < ZKPROBE_TYPES; i++) {
+		ck_assert_int_ge(took(&p[i]), 200);
+		ck_assert_int_eq(p[i].unknown, !zkprobe_is_read(&p[i]));
+	}
+	/* The answers come at last, into memory that is still there. */
+	fakelib_release(f, ZKPROBE_TYPES, FAKELIB_NEWEST);
+	fakelib_settle(f);
+	zktest_close(&t);
+}
+END_TEST
+
+/* How long a read waits that is lost when half of its time is over. */
+static int64_t lose_at_half_time(int timeout_ms)
+{
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe p = {.type = ZKPROBE_GET};
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, timeout_ms);
+	zkprobe_call(&p, &t);
+	while (now_ms() < p.asked_at + timeout_ms / 2)
+		usleep(1000);
+	fakelib_lose(f, ZCONNECTIONLOSS);
+	zkprobe_wait(&p);
+	ck_assert_int_eq(p.rc, -EIO);
+	ck_assert_int_ge(took(&p), timeout_ms);
+	zktest_close(&t);
+	return took(&p);
+}
+
+/* It counts from when the call was made, not from when it was lost. */
+START_TEST(test_deadline_of_a_lost_read)
+{
+	int64_t best = INT64_MAX;
+
+	for (int i = 0; i < ATTEMPTS && best >= 600; i++)
+		best = MIN(best, lose_at_half_time(400));
+	ck_assert_int_lt(best, 600);
+}
+END_TEST
+
+/* No room in flight, of which callers that have gone take all. */
+START_TEST(test_deadline_for_want_of_room)
+{
+	static struct zkprobe full[ZK_IN_FLIGHT_MAX];
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe p[ZKPROBE_TYPES], q = {.type = ZKPROBE_GET};
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, 200);
+	for (size_t i = 0; i < ARRAY_SIZE(full); i++)
+		zkprobe_call(&full[i], &t);
+	for (size_t i = 0; i < ARRAY_SIZE(full); i++)
+		zkprobe_wait(&full[i]);
+	call_all(p, &t, NULL);
+	wait_all(p, -EIO);
+	for (int i = 0; i < ZKPROBE_TYPES; i++) {
+		ck_assert_int_ge(took(&p[i]), 200);
+		ck_assert(!p[i].unknown);
+	}
+	ck_assert_uint_eq(fakelib_counts(f).submitted, ZK_IN_FLIGHT_MAX);
+	/* When the server answers there is room again. */
+	fakelib_release(f, ZK_IN_FLIGHT_MAX, FAKELIB_OLDEST);
+	fakelib_lock(f);
+	f->plan = NULL;
+	fakelib_unlock(f);
+	zkprobe_call(&q, &t);
+	zkprobe_wait(&q);
+	ck_assert_int_eq(q.rc, 0);
+	zktest_close(&t);
+}
+END_TEST
+
+/* --- interrupts ------------------------------------------------------------- */
+
+/* "At once" is less than the grace that a sent call gets. */
+START_TEST(test_interrupted_while_held)
+{
+	struct fakelib *f = fakelib_new();
+	int64_t best = INT64_MAX;
+	struct zktest t = {0};
+
+	zktest_open(&t, f, NEVER_MS);
+	for (int i = 0; i < ATTEMPTS && best >= ZK_INTERRUPT_GRACE_MS; i++) {
+		struct zk_owner owner = {0};
+		struct zkprobe p[ZKPROBE_TYPES];
+		int64_t start;
+
+		call_all(p, &t, &owner);
+		start = now_ms();
+		zk_interrupt(t.zk, &owner);
+		wait_all(p, -EINTR);
+		for (int k = 0; k < ZKPROBE_TYPES; k++)
+			ck_assert(!p[k].unknown);
+		best = MIN(best, now_ms() - start);
+	}
+	ck_assert_int_lt(best, ZK_INTERRUPT_GRACE_MS);
+	fakelib_connect(f);
+	zktest_wait_state(&t, ZK_CONNECTED);
+	fakelib_settle(f);
+	ck_assert_uint_eq(fakelib_counts(f).submitted, 0);
+	zktest_close(&t);
+}
+END_TEST
+
+START_TEST(test_interrupted_when_sent)
+{
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe p[ZKPROBE_TYPES];
+	struct zk_owner owner = {0};
+	struct zktest t = {0};
+	int64_t start;
+
+	zktest_connect(&t, f, NEVER_MS);
+	call_all(p, &t, &owner);
+	start = now_ms();
+	zk_interrupt(t.zk, &owner);
+	wait_all(p, -EINTR);
+	for (int i = 0; i < ZKPROBE_TYPES; i++) {
+		ck_assert_int_ge(p[i].answered_at - start,
+				 ZK_INTERRUPT_GRACE_MS);
+		ck_assert_int_eq(p[i].unknown, !zkprobe_is_read(&p[i]));
+	}
+	/* Their completions come at last: into memory that is still there. */
+	fakelib_release(f, ZKPROBE_TYPES, FAKELIB_NEWEST);
+	fakelib_settle(f);
+	zktest_close(&t);
+}
+END_TEST
+
+START_TEST(test_true_answer_within_the_grace)
+{
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe p[ZKPROBE_TYPES];
+	struct zktest t = {0};
+	int i;
+
+	zktest_connect(&t, f, NEVER_MS);
+	for (i = 0; i < ATTEMPTS; i++) {
+		struct zk_owner owner = {0};
+		int64_t start;
+
+		call_all(p, &t, &owner);
+		start = now_ms();
+		zk_interrupt(t.zk, &owner);
+		fakelib_release(f, ZKPROBE_TYPES, FAKELIB_OLDEST);
+		for (int k = 0; k < ZKPROBE_TYPES; k++)
+			zkprobe_wait(&p[k]);
+		fakelib_settle(f);
+		if (now_ms() - start < ZK_INTERRUPT_GRACE_MS)
+			break;
+	}
+	ck_assert_int_lt(i, ATTEMPTS);
+	wait_all(p, 0);
+	zktest_close(&t);
+}
+END_TEST
+
+/*
+ * An owner that was interrupted before it made the calls, while others wait
+ * that have a long time yet.
+ */
+START_TEST(test_interrupted_before_the_call)
+{
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe p[ZKPROBE_TYPES], other = {.type = ZKPROBE_GET};
+	struct zk_owner owner = {0};
+	struct zktest t = {0};
+
+	zktest_open(&t, f, NEVER_MS);
+	zkprobe_call(&other, &t);
+	zk_interrupt(t.zk, &owner);
+	for (int i = 0; i < ZKPROBE_TYPES; i++) {
+		p[i] = (struct zkprobe){.type = i, .owner = &owner};
+		zkprobe_call(&p[i], &t);
+		zkprobe_wait(&p[i]);
+		ck_assert_int_eq(p[i].rc, -EINTR);
+		ck_assert(!p[i].unknown);
+	}
+	ck_assert_int_eq(zkprobe_answers(&other), 0);
+	ck_assert_uint_eq(fakelib_counts(f).submitted, 0);
+	zktest_close(&t);
+}
+END_TEST
+
+/* Again and again: in the later rounds the keeper thread is asleep. */
+START_TEST(test_interrupted_before_the_call_is_sent)
+{
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe p[4] = {0};
+	struct zk_owner owner = {0};
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, NEVER_MS);
+	zk_interrupt(t.zk, &owner);
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = (struct zkprobe){.type = i * 2, .owner = &owner};
+		zkprobe_call(&p[i], &t);
+		zkprobe_wait(&p[i]);
+		ck_assert_int_eq(p[i].rc, -EINTR);
+		ck_assert_int_ge(took(&p[i]), ZK_INTERRUPT_GRACE_MS);
+	}
+	zktest_close(&t);
+}
+END_TEST
+
+START_TEST(test_others_are_not_interrupted)
+{
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe a[ZKPROBE_TYPES], b[ZKPROBE_TYPES], c[ZKPROBE_TYPES];
+	struct zk_owner owners[2] = {0};
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, NEVER_MS);
+	call_all(a, &t, &owners[0]);
+	call_all(b, &t, &owners[1]);
+	call_all(c, &t, NULL);
+	zk_interrupt(t.zk, &owners[0]);
+	zk_interrupt(t.zk, &owners[0]); /* again: no other deadline */
+	wait_all(a, -EINTR);
+	fakelib_release(f, 3 * ZKPROBE_TYPES, FAKELIB_NEWEST);
+	wait_all(b, 0);
+	wait_all(c, 0);
+	zktest_close(&t);
+}
+END_TEST
+
+/*
+ * A read of an interrupted owner that loses its connection would be held
+ * again; and held calls of such owners fail with -EINTR.
+ */
+START_TEST(test_interrupted_and_lost)
+{
+	struct fakelib *f = fake_that_parks();
+	struct zk_owner owner = {0};
+	struct zkprobe p[ZKPROBE_TYPES];
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, NEVER_MS);
+	call_all(p, &t, &owner);
+	zk_interrupt(t.zk, &owner);
+	fakelib_lose(f, ZCONNECTIONLOSS);
+	for (int i = 0; i < ZKPROBE_TYPES; i++) {
+		zkprobe_wait(&p[i]);
+		if (zkprobe_is_read(&p[i]))
+			ck_assert_int_eq(p[i].rc, -EINTR);
+		ck_assert_int_eq(p[i].unknown, !zkprobe_is_read(&p[i]));
+	}
+	zktest_close(&t);
+}
+END_TEST
+
+/* Callers that have gone leave no more in flight than may be. */
+START_TEST(test_many_given_up)
+{
+	static struct zkprobe full[ZK_IN_FLIGHT_MAX];
+	struct fakelib *f = fake_that_parks();
+	struct zkprobe p[ZKPROBE_TYPES], q = {.type = ZKPROBE_GET};
+	struct zk_owner owner = {0};
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, NEVER_MS);
+	for (size_t i = 0; i < ARRAY_SIZE(full); i++) {
+		full[i].type = i % ZKPROBE_TYPES;
+		full[i].owner = &owner;
+		zkprobe_call(&full[i], &t);
+	}
+	zk_interrupt(t.zk, &owner);
+	for (size_t i = 0; i < ARRAY_SIZE(full); i++)
+		zkprobe_wait(&full[i]);
+	call_all(p, &t, NULL);
+	zkprobe_call(&q, &t);
+	ck_assert_uint_eq(fakelib_counts(f).most_pending, ZK_IN_FLIGHT_MAX);
+	/* All of them at once, and the last of them first. */
+	fakelib_release(f, ZK_IN_FLIGHT_MAX, FAKELIB_NEWEST);
+	fakelib_wait_submitted(f, ZK_IN_FLIGHT_MAX + ZKPROBE_TYPES + 1);
+	fakelib_release(f, ZKPROBE_TYPES + 1, FAKELIB_OLDEST);
+	wait_all(p, 0);
+	zkprobe_wait(&q);
+	zktest_close(&t);
+}
+END_TEST
+
+/* --- the close -------------------------------------------------------------- */
+
+/* With @n calls under way, sent or not. */
+static void close_with(size_t n, bool connected, bool drop, bool interrupted)
+{
+	struct zkprobe *p = xcalloc(n, sizeof(*p));
+	struct fakelib *f = fake_that_parks();
+	struct zk_owner owner = {0};
+	struct zktest t = {0};
+
+	f->drop_on_close = drop;
+	zktest_open(&t, f, NEVER_MS);
+	if (connected)
+		fakelib_connect(f);
+	if (connected)
+		zktest_wait_state(&t, ZK_CONNECTED);
+	for (size_t i = 0; i < n; i++) {
+		p[i].type = i % ZKPROBE_TYPES;
+		p[i].owner = &owner;
+		zkprobe_call(&p[i], &t);
+	}
+	if (interrupted)
+		zk_interrupt(t.zk, &owner);
+	zktest_close_zk(&t);
+	for (size_t i = 0; i < n; i++) {
+		bool sent = connected && i < ZK_IN_FLIGHT_MAX;
+
+		ck_assert_int_eq(zkprobe_answers(&p[i]), 1);
+		if (interrupted && p[i].rc == -EINTR)
+			continue;
+		ck_assert_int_eq(p[i].rc, -EIO);
+		ck_assert_int_eq(p[i].unknown,
+				 sent && !zkprobe_is_read(&p[i]));
+	}
+	zktest_release(&t);
+	free(p);
+}
+
+START_TEST(test_close)
+{
+	static const size_t sizes[] = {0, ZKPROBE_TYPES, 2500};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (int k = 0; k < 8; k++)
+			close_with(sizes[i], k & 1, k & 2, k & 4);
+	}
+}
+END_TEST
+
+/* Whose session has just expired, and no new one is to be had. */
+START_TEST(test_close_without_a_session)
+{
+	struct fakelib *f = fakelib_new();
+	struct zkprobe p[ZKPROBE_TYPES];
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, NEVER_MS);
+	fakelib_lock(f);
+	f->refuse_init = 1000000;
+	fakelib_unlock(f);
+	fakelib_expire(f);
+	zktest_wait_states(&t, 2);
+	call_all(p, &t, NULL);
+	zktest_close_zk(&t);
+	wait_all(p, -EIO);
+	zktest_release(&t);
+}
+END_TEST
+
+/* Answers that make further calls while the close answers them. */
+static void once_more(struct zkprobe *p)
+{
+	struct zkprobe *next = p->arg;
+
+	if (next)
+		zkprobe_call(next, p->t);
+}
+
+START_TEST(test_calls_from_the_answers_of_a_close)
+{
+	for (int connected = 0; connected < 2; connected++) {
+		struct fakelib *f = fake_that_parks();
+		struct zkprobe p[60] = {0};
+		struct zktest t = {0};
+
+		zktest_open(&t, f, NEVER_MS);
+		if (connected) {
+			fakelib_connect(f);
+			zktest_wait_state(&t, ZK_CONNECTED);
+		}
+		for (int i = 0; i < 60; i++) {
+			p[i].type = i % ZKPROBE_TYPES;
+			p[i].then = once_more;
+			p[i].arg = i % 6 < 5 ? &p[i + 1] : NULL;
+		}
+		for (int i = 0; i < 60; i += 6)
+			zkprobe_call(&p[i], &t);
+		zktest_close_zk(&t);
+		for (int i = 0; i < 60; i++)
+			ck_assert_int_eq(zkprobe_answers(&p[i]), 1);
+		zktest_release(&t);
+	}
+}
+END_TEST
+
+/* Other threads that make calls while the library closes its handle. */
+struct others {
+	struct zktest t;
+	struct zkprobe p[100];
+};
+
+static void *call_from_thread(void *arg)
+{
+	struct others *o = arg;
+
+	for (size_t i = 0; i < ARRAY_SIZE(o->p); i++)
+		zkprobe_call(&o->p[i], &o->t);
+	return NULL;
+}
+
+static void call_in_close(struct fakelib *f)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, call_from_thread, f->arg);
+	pthread_join(thread, NULL);
+}
+
+START_TEST(test_calls_of_others_during_a_close)
+{
+	struct fakelib *f = fake_that_parks();
+	struct others o = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(o.p); i++)
+		o.p[i].type = i % ZKPROBE_TYPES;
+	f->arg = &o;
+	f->in_close = call_in_close;
+	zktest_connect(&o.t, f, NEVER_MS);
+	zk_close(o.t.zk);
+	for (size_t i = 0; i < ARRAY_SIZE(o.p); i++) {
+		ck_assert_int_eq(zkprobe_answers(&o.p[i]), 1);
+		ck_assert_int_eq(o.p[i].rc, -EIO);
+		ck_assert(!o.p[i].unknown);
+	}
+	zktest_release(&o.t);
+}
+END_TEST
+
+UNIT_MAIN("zk_give_up", test_deadline, test_deadline_when_sent,
+	  test_deadline_of_a_lost_read,
+	  test_deadline_for_want_of_room, test_interrupted_while_held,
+	  test_interrupted_when_sent, test_true_answer_within_the_grace,
+	  test_interrupted_before_the_call,
+	  test_interrupted_before_the_call_is_sent,
+	  test_others_are_not_interrupted, test_interrupted_and_lost,
+	  test_many_given_up, test_close, test_close_without_a_session,
+	  test_calls_from_the_answers_of_a_close,
+	  test_calls_of_others_during_a_close)
