@@ -59,7 +59,7 @@ struct faults {
 	pthread_t thread;
 	uint64_t rng;
 	bool closing;
-	struct list open; /* of struct call: with the library */
+	struct list open;  /* of struct call: with the library */
 	struct list later; /* of struct later */
 	unsigned n_calls, n_late, n_twice, n_code, n_submit;
 };
@@ -80,7 +80,7 @@ struct later {
 	struct reply_copy *copy;
 };
 
-/* --- chance ----------------------------------------------------------------- */
+/* --- chance -------------------------------------------------------------- */
 
 static unsigned random_below(struct faults *f, unsigned n)
 {
@@ -121,7 +121,7 @@ static void read_codes(struct faults *f)
 	}
 }
 
-/* --- later ------------------------------------------------------------------ */
+/* --- later --------------------------------------------------------------- */
 
 static void later_locked(struct faults *f, const struct call *c,
 			 const struct reply *r)
@@ -182,7 +182,7 @@ static void *later_main(void *arg)
 	return NULL;
 }
 
-/* --- completions ------------------------------------------------------------ */
+/* --- completions --------------------------------------------------------- */
 
 /* The library completes @c, which is gone then. */
 static void completed(struct call *c, struct reply r)
@@ -260,7 +260,7 @@ static void on_plain(int rc, const void *cookie)
 	completed((struct call *)cookie, (struct reply){.rc = rc});
 }
 
-/* --- submits ---------------------------------------------------------------- */
+/* --- submits ------------------------------------------------------------- */
 
 /* NULL if the call is to be refused. */
 static struct call *submit(zhandle_t *zh, struct listener to)
@@ -383,7 +383,7 @@ int zoo_amulti(zhandle_t *zh, int count, const zoo_op_t *ops,
 		      results, on_plain);
 }
 
-/* --- handles ---------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------- */
 
 static void on_watch(zhandle_t *zh, int type, int state, const char *path,
 		     void *context)

@@ -31,7 +31,8 @@ static char *copy_bytes(const char *from, size_t len)
 	return to;
 }
 
-static void copy_names(struct reply_copy *copy, const struct String_vector *from)
+static void copy_names(struct reply_copy *copy,
+		       const struct String_vector *from)
 {
 	int32_t i;
 
@@ -62,7 +63,8 @@ struct reply_copy *reply_copy_new(const struct reply *r, enum form form)
 
 	copy->reply = *r;
 	if (r->value && form == DATA)
-		copy->reply.value = copy_bytes(r->value, (size_t)MAX(r->len, 0));
+		copy->reply.value =
+			copy_bytes(r->value, (size_t)MAX(r->len, 0));
 	else if (r->value)
 		copy->reply.value = xstrdup(r->value);
 	if (r->stat) {

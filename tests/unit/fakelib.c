@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- what the library's header declares ------------------------------------ */
+/* --- what the library's header declares ---------------------------------- */
 
 const int ZOO_PERSISTENT = 0;
 const int ZOO_EPHEMERAL = 1;
@@ -20,7 +20,7 @@ const int ZOO_SESSION_EVENT = -1;
 static struct ACL open_acl[] = {{31, {(char *)"world", (char *)"anyone"}}};
 struct ACL_vector ZOO_OPEN_ACL_UNSAFE = {1, open_acl};
 
-/* --- small things ----------------------------------------------------------- */
+/* --- small things -------------------------------------------------------- */
 
 _Noreturn void fakelib_die(const char *what)
 {
@@ -47,8 +47,7 @@ void fakelib_unlock(struct fakelib *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-void fakelib_wait_locked(struct fakelib *f, int64_t deadline,
-			 const char *what)
+void fakelib_wait_locked(struct fakelib *f, int64_t deadline, const char *what)
 {
 	struct timespec ts = {
 		.tv_sec = deadline / 1000,
@@ -64,7 +63,7 @@ void fakelib_wake_locked(struct fakelib *f)
 	pthread_cond_broadcast(&f->changed);
 }
 
-/* --- the completion thread -------------------------------------------------- */
+/* --- the completion thread ----------------------------------------------- */
 
 static void tell(zhandle_t *zh, const struct fakelib_delivery *d)
 {
@@ -116,14 +115,14 @@ static void *completion_thread(void *arg)
 	return NULL;
 }
 
-/* --- the session ------------------------------------------------------------ */
+/* --- the session --------------------------------------------------------- */
 
 static void event_locked(zhandle_t *zh, int state)
 {
 	struct fakelib_delivery *d = xcalloc(1, sizeof(*d));
 
-	zh->connected = state == ZOO_CONNECTED_STATE ||
-			state == ZOO_READONLY_STATE;
+	zh->connected =
+		state == ZOO_CONNECTED_STATE || state == ZOO_READONLY_STATE;
 	if (state == ZOO_EXPIRED_SESSION_STATE ||
 	    state == ZOO_AUTH_FAILED_STATE)
 		zh->dead = true;
@@ -225,7 +224,7 @@ size_t fakelib_release(struct fakelib *f, size_t n, enum fakelib_order order)
 	return i;
 }
 
-/* --- waiting and counting --------------------------------------------------- */
+/* --- waiting and counting ------------------------------------------------ */
 
 void fakelib_settle(struct fakelib *f)
 {
@@ -267,7 +266,7 @@ struct fakelib_counts fakelib_counts(struct fakelib *f)
 	return counts;
 }
 
-/* --- handles ---------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------- */
 
 struct fakelib *fakelib_new(void)
 {

@@ -45,8 +45,8 @@ struct fakelib_call {
 	const char *path; /* of a multi: that of its first step */
 	bool is_change;
 	bool is_multi;
-	unsigned nth;     /* counts all calls, from 0 */
-	int auths;        /* credentials that its handle has so far */
+	unsigned nth; /* counts all calls, from 0 */
+	int auths;    /* credentials that its handle has so far */
 };
 
 /* What becomes of it.  Preset: it succeeds, one completion soon. */
@@ -68,12 +68,12 @@ enum fakelib_order {
 
 /* What has happened. */
 struct fakelib_counts {
-	unsigned submitted;     /* calls */
-	unsigned refused;       /* ... whose submit returned an error */
-	unsigned disconnected;  /* ... made while there was no connection */
-	unsigned opened;        /* handles */
+	unsigned submitted;    /* calls */
+	unsigned refused;      /* ... whose submit returned an error */
+	unsigned disconnected; /* ... made while there was no connection */
+	unsigned opened;       /* handles */
 	unsigned closed;
-	size_t pending;         /* calls with no completion yet */
+	size_t pending; /* calls with no completion yet */
 	size_t most_pending;
 	size_t parked;
 };
@@ -87,12 +87,12 @@ struct fakelib {
 	 */
 	fakelib_plan_fn *plan; /* NULL: as preset.  Called locked. */
 	void *arg;
-	bool drop_on_close;    /* zookeeper_close() drops what is pending;
-				  else it completes it with ZCLOSING */
-	bool connect_at_once;  /* new handles are connected, and have said so,
-				  before zookeeper_init2() returns */
-	int refuse_init;       /* so many zookeeper_init2() return NULL */
-	int refuse_auth;       /* so many zoo_add_auth() ZINVALIDSTATE */
+	bool drop_on_close;   /* zookeeper_close() drops what is pending;
+				 else it completes it with ZCLOSING */
+	bool connect_at_once; /* new handles are connected, and have said so,
+				 before zookeeper_init2() returns */
+	int refuse_init;      /* so many zookeeper_init2() return NULL */
+	int refuse_auth;      /* so many zoo_add_auth() ZINVALIDSTATE */
 	/* Within zookeeper_close(), not locked, the handle still alive. */
 	void (*in_close)(struct fakelib *f);
 	/* Within zoo_add_auth(), not locked. */
@@ -112,7 +112,7 @@ void fakelib_free(struct fakelib *f); /* all handles must be closed */
 void fakelib_lock(struct fakelib *f);
 void fakelib_unlock(struct fakelib *f);
 
-/* --- the session: on the newest handle, queued ----------------------------- */
+/* --- the session: on the newest handle, queued --------------------------- */
 
 /* Connected: with the session it has, or a first one. */
 void fakelib_connect(struct fakelib *f);
@@ -128,12 +128,12 @@ void fakelib_fail_pending(struct fakelib *f, int code);
 void fakelib_expire(struct fakelib *f);
 void fakelib_fail_auth(struct fakelib *f);
 
-/* --- completions ----------------------------------------------------------- */
+/* --- completions --------------------------------------------------------- */
 
 /* Queue up to @n parked completions; returns how many there were. */
 size_t fakelib_release(struct fakelib *f, size_t n, enum fakelib_order order);
 
-/* --- waiting --------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------- */
 
 /* Until all that is queued on the newest handle has run. */
 void fakelib_settle(struct fakelib *f);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* --- completions ------------------------------------------------------------ */
+/* --- completions --------------------------------------------------------- */
 
 static void add_delivery(struct list *list, struct fakelib_request *r, int code)
 {
@@ -79,7 +79,7 @@ void fakelib_complete(struct fakelib_request *r, int code)
 		complete_failed(r, code);
 }
 
-/* --- submits ---------------------------------------------------------------- */
+/* --- submits ------------------------------------------------------------- */
 
 /* The completions are queued; @p->first: and have run. */
 static void start_locked(zhandle_t *zh, struct fakelib_request *r,
@@ -158,7 +158,7 @@ static int submit(zhandle_t *zh, const char *path,
 	return code;
 }
 
-/* --- what the library has --------------------------------------------------- */
+/* --- what the library has ------------------------------------------------ */
 
 int zoo_aget(zhandle_t *zh, const char *path, int watch _unused_,
 	     data_completion_t done, const void *cookie)
@@ -240,7 +240,7 @@ int zoo_adelete(zhandle_t *zh, const char *path, int version _unused_,
 						.cookie = cookie});
 }
 
-/* --- multi ------------------------------------------------------------------ */
+/* --- multi --------------------------------------------------------------- */
 
 enum { OP_CREATE = 1, OP_DELETE = 2, OP_SET = 5 };
 

@@ -40,7 +40,7 @@ struct fakelib_request {
 struct fakelib_delivery {
 	struct list link;
 	struct fakelib_request *request; /* NULL: a session event */
-	int code; /* or the state */
+	int code;                        /* or the state */
 	int64_t session;
 };
 
@@ -69,11 +69,10 @@ static inline int64_t fakelib_deadline(void)
 
 _Noreturn void fakelib_die(const char *what);
 /* Until f->changed, but aborts with @what when @deadline has passed. */
-void fakelib_wait_locked(struct fakelib *f, int64_t deadline,
-			 const char *what);
+void fakelib_wait_locked(struct fakelib *f, int64_t deadline, const char *what);
 void fakelib_wake_locked(struct fakelib *f);
 
-/* --- fakelib_calls.c -------------------------------------------------------- */
+/* --- fakelib_calls.c ----------------------------------------------------- */
 
 /* Put a completion of @r into the queue of the completion thread. */
 void fakelib_queue_locked(zhandle_t *zh, struct fakelib_request *r, int code);

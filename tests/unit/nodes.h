@@ -15,8 +15,8 @@
 #include "node.h"
 #include "unit.h"
 
-#define NODES_THREAD 4711     /* whose system call it is */
-#define NODES_CACHE (1 << 20) /* bytes; far more than most tests use */
+#define NODES_THREAD 4711      /* whose system call it is */
+#define NODES_CACHE  (1 << 20) /* bytes; far more than most tests use */
 
 static inline void nodes_init(struct node_table *t)
 {

@@ -62,8 +62,8 @@ END_TEST
 START_TEST(test_below)
 {
 	static const char *const paths[] = {
-		"/a/x", "/a-b/x", "/a.b", "/a0/x", "/ab", "/a/y/z", "/a/",
-		"/\xc3\xa4/x", "/b",
+		"/a/x",   "/a-b/x", "/a.b",        "/a0/x", "/ab",
+		"/a/y/z", "/a/",    "/\xc3\xa4/x", "/b",
 	};
 	struct ephemerals e;
 

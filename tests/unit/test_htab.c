@@ -23,8 +23,7 @@ static unsigned met(struct htab *t, struct thing *x)
 	struct hlink *l;
 	unsigned n = 0;
 
-	htab_for_each_hash (l, t, x->link.hash)
-		n += l == &x->link;
+	htab_for_each_hash(l, t, x->link.hash) n += l == &x->link;
 	return n;
 }
 
@@ -41,7 +40,7 @@ START_TEST(test_empty)
 	htab_init(&t);
 	ck_assert_uint_eq(t.count, 0);
 	for (uint64_t hash = 0; hash < 1000; hash++)
-		htab_for_each_hash (l, &t, hash)
+		htab_for_each_hash(l, &t, hash)
 			ck_abort_msg("found something in an empty table");
 	htab_release(&t);
 }
@@ -59,13 +58,11 @@ START_TEST(test_add_find_del)
 	ck_assert_uint_eq(t.count, 2);
 	ck_assert_uint_eq(met(&t, &a), 1);
 	ck_assert_uint_eq(met(&t, &b), 1);
-	htab_for_each_hash (l, &t, 77)
-		ck_assert_ptr_eq(l, &a.link);
+	htab_for_each_hash(l, &t, 77) ck_assert_ptr_eq(l, &a.link);
 	htab_del(&t, &a.link);
 	ck_assert_uint_eq(t.count, 1);
 	ck_assert_uint_eq(met(&t, &b), 1);
-	htab_for_each_hash (l, &t, 77)
-		ck_abort_msg("found what was deleted");
+	htab_for_each_hash(l, &t, 77) ck_abort_msg("found what was deleted");
 	htab_del(&t, &b.link);
 	ck_assert_uint_eq(t.count, 0);
 	htab_release(&t);
@@ -85,7 +82,8 @@ START_TEST(test_same_bucket)
 		struct hlink *l;
 		unsigned n = 0;
 
-		htab_for_each_hash (l, &t, (uint64_t)i << 32 | 5) {
+		htab_for_each_hash(l, &t, (uint64_t)i << 32 | 5)
+		{
 			ck_assert_ptr_eq(l, &things[i].link);
 			n++;
 		}

@@ -268,6 +268,5 @@ END_TEST
 
 UNIT_MAIN("inode", test_root, test_faces, test_unknown_numbers,
 	  test_lookups_keep, test_forgets_too_much, test_forget_nothing,
-	  test_handles_keep, test_number_of_what_is_gone,
-	  test_numbers_of_names, test_numbers_in_use, test_many,
-	  test_release_with_everything_held)
+	  test_handles_keep, test_number_of_what_is_gone, test_numbers_of_names,
+	  test_numbers_in_use, test_many, test_release_with_everything_held)

@@ -267,8 +267,8 @@ START_TEST(test_deep_detach)
 	top = node_find(&t, t.root, "d");
 	start = cpu_seconds();
 	node_gone(&t, top);
-	ck_assert_msg(cpu_seconds() - start < 3, "%d levels took %.1f s",
-		      DEPTH, cpu_seconds() - start);
+	ck_assert_msg(cpu_seconds() - start < 3, "%d levels took %.1f s", DEPTH,
+		      cpu_seconds() - start);
 	ck_assert(top->detached && bottom->detached);
 	node_put(&t, &top);
 	node_put(&t, &bottom);
@@ -304,8 +304,8 @@ END_TEST
 /* Answers overtake each other: each of the three numbers can tell. */
 START_TEST(test_learn_older)
 {
-	static const struct zstat known = {.czxid = 10, .mzxid = 20,
-					   .pzxid = 30, .data_length = 3};
+	static const struct zstat known = {
+		.czxid = 10, .mzxid = 20, .pzxid = 30, .data_length = 3};
 	static const struct zstat older[] = {
 		{.czxid = 9, .mzxid = 20, .pzxid = 30},
 		{.czxid = 10, .mzxid = 19, .pzxid = 30},
@@ -437,7 +437,7 @@ START_TEST(test_fresh)
 	ck_assert(!node_is_fresh(a, 0, false));
 	node_learn(&t, &a, &stat, NULL, 1);
 	ck_assert(node_is_fresh(a, 1, false));
-	ck_assert(!node_is_fresh(a, 1, true)); /* no value yet */
+	ck_assert(!node_is_fresh(a, 1, true));  /* no value yet */
 	ck_assert(!node_is_fresh(a, 2, false)); /* another's call */
 	a->fresh_at = now_ms() - NODE_FRESH_MS;
 	ck_assert(!node_is_fresh(a, 1, false));

@@ -41,8 +41,8 @@ static void init(struct node_table *t, enum policy policy)
 static void learn(struct node_table *t, struct node **node, int64_t mzxid,
 		  enum value value, int32_t children, int64_t owner)
 {
-	struct zstat stat = nodes_stat(5, mzxid, value == SOME ? 3 : 0,
-				       children);
+	struct zstat stat =
+		nodes_stat(5, mzxid, value == SOME ? 3 : 0, children);
 	struct blob *data = NULL;
 
 	stat.ephemeral_owner = owner;

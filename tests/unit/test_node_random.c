@@ -130,8 +130,7 @@ static int do_get(struct model *m, int parent, int name)
 	if (index_of(m, node) >= 0)
 		FAIL(m, "an old node for a new name");
 	i = free_entry(m);
-	m->e[i] = (struct entry){
-		.node = node, .parent = parent, .name = name};
+	m->e[i] = (struct entry){.node = node, .parent = parent, .name = name};
 	return i;
 }
 
@@ -321,9 +320,9 @@ static void check_entry(struct model *m, int i)
 
 		if (f->inode && inode_find(&m->t, f->ino) != f->inode)
 			FAIL(m, "%d: face %d is not what it was", i, k);
-		if (f->inode && (f->inode->lookups != f->lookups ||
-				 f->inode->opens != f->opens ||
-				 f->inode->node != node))
+		if (f->inode &&
+		    (f->inode->lookups != f->lookups ||
+		     f->inode->opens != f->opens || f->inode->node != node))
 			FAIL(m, "%d: counts of face %d", i, k);
 	}
 }
@@ -443,9 +442,9 @@ START_TEST(test_random)
 		struct model m = {.rng = seed * 0x9e3779b97f4a7c15u};
 
 		node_table_init(&m.t, "/", (struct node_policy){0}, CACHE);
-		m.e[0] = (struct entry){
-			.node = node_ref(m.t.root), .parent = -1,
-			.is_dir = true};
+		m.e[0] = (struct entry){.node = node_ref(m.t.root),
+					.parent = -1,
+					.is_dir = true};
 		for (m.step = 0; m.step < STEPS; m.step++) {
 			step(&m);
 			if (m.step % 7 == 0)

@@ -82,7 +82,7 @@ START_TEST(test_no_overtaking)
 	ck_assert(!turn_take(&turn, &items[1].w));
 	ck_assert(pass(&turn)); /* to 1 */
 	ck_assert(!turn_take(&turn, &items[2].w));
-	ck_assert(pass(&turn)); /* to 2 */
+	ck_assert(pass(&turn));                    /* to 2 */
 	ck_assert(!turn_take(&turn, &items[0].w)); /* in line once more */
 	ck_assert(pass(&turn));
 	ck_assert_int_eq(seen, 120);

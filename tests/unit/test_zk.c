@@ -46,7 +46,7 @@ static struct zkprobe ask(struct zktest *t, enum zkprobe_type type)
 	return p;
 }
 
-/* --- one answer ------------------------------------------------------------- */
+/* --- one answer ---------------------------------------------------------- */
 
 static void all_types(struct fakelib_plan plan)
 {
@@ -125,8 +125,8 @@ START_TEST(test_out_of_order)
 		zkprobe_call(&p[i], &t);
 	}
 	for (size_t i = ARRAY_SIZE(p); i-- > 0;) {
-		fakelib_release(t.f, 1, i % 3 ? FAKELIB_NEWEST
-					      : FAKELIB_OLDEST);
+		fakelib_release(t.f, 1,
+				i % 3 ? FAKELIB_NEWEST : FAKELIB_OLDEST);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
 		zkprobe_wait(&p[i]);
@@ -136,7 +136,7 @@ START_TEST(test_out_of_order)
 }
 END_TEST
 
-/* --- codes ------------------------------------------------------------------ */
+/* --- codes --------------------------------------------------------------- */
 
 /* What the library's header lacks. */
 enum { ZUNKNOWNSESSION = -12, ZREQUESTTIMEOUT = -122 };
@@ -267,15 +267,12 @@ START_TEST(test_read_that_is_always_lost)
 }
 END_TEST
 
-/* --- refused submits -------------------------------------------------------- */
+/* --- refused submits ----------------------------------------------------- */
 
 /* Whether a completion comes as well, and when. */
 static const struct fakelib_plan refusals[] = {
-	{.soon = 0},
-	{.soon = 1},
-	{.soon = 1, .first = true},
-	{.soon = 2},
-	{.parked = 1},
+	{.soon = 0}, {.soon = 1},   {.soon = 1, .first = true},
+	{.soon = 2}, {.parked = 1},
 };
 
 static const int refusal_codes[] = {ZBADARGUMENTS, ZMARSHALLINGERROR,
@@ -368,7 +365,7 @@ START_TEST(test_refused_by_a_dead_handle)
 }
 END_TEST
 
-/* --- many ------------------------------------------------------------------- */
+/* --- many ---------------------------------------------------------------- */
 
 START_TEST(test_more_than_may_be_in_flight)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Deadlines and interrupts of calls; and the close, which ends all of them. */
+/* Deadlines and interrupts of calls. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ static int64_t took(const struct zkprobe *p)
 	return p->answered_at - p->asked_at;
 }
 
-/* --- deadlines of held calls ------------------------------------------------ */
+/* --- deadlines of held calls --------------------------------------------- */
 
 START_TEST(test_deadline)
 {
@@ -161,7 +161,7 @@ START_TEST(test_deadline_for_want_of_room)
 }
 END_TEST
 
-/* --- interrupts ------------------------------------------------------------- */
+/* --- interrupts ---------------------------------------------------------- */
 
 /* "At once" is less than the grace that a sent call gets. */
 START_TEST(test_interrupted_while_held)
@@ -371,161 +371,10 @@ START_TEST(test_many_given_up)
 }
 END_TEST
 
-/* --- the close -------------------------------------------------------------- */
-
-/* With @n calls under way, sent or not. */
-static void close_with(size_t n, bool connected, bool drop, bool interrupted)
-{
-	struct zkprobe *p = xcalloc(n, sizeof(*p));
-	struct fakelib *f = fake_that_parks();
-	struct zk_owner owner = {0};
-	struct zktest t = {0};
-
-	f->drop_on_close = drop;
-	zktest_open(&t, f, NEVER_MS);
-	if (connected)
-		fakelib_connect(f);
-	if (connected)
-		zktest_wait_state(&t, ZK_CONNECTED);
-	for (size_t i = 0; i < n; i++) {
-		p[i].type = i % ZKPROBE_TYPES;
-		p[i].owner = &owner;
-		zkprobe_call(&p[i], &t);
-	}
-	if (interrupted)
-		zk_interrupt(t.zk, &owner);
-	zktest_close_zk(&t);
-	for (size_t i = 0; i < n; i++) {
-		bool sent = connected && i < ZK_IN_FLIGHT_MAX;
-
-		ck_assert_int_eq(zkprobe_answers(&p[i]), 1);
-		if (interrupted && p[i].rc == -EINTR)
-			continue;
-		ck_assert_int_eq(p[i].rc, -EIO);
-		ck_assert_int_eq(p[i].unknown,
-				 sent && !zkprobe_is_read(&p[i]));
-	}
-	zktest_release(&t);
-	free(p);
-}
-
-START_TEST(test_close)
-{
-	static const size_t sizes[] = {0, ZKPROBE_TYPES, 2500};
-
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for (int k = 0; k < 8; k++)
-			close_with(sizes[i], k & 1, k & 2, k & 4);
-	}
-}
-END_TEST
-
-/* Whose session has just expired, and no new one is to be had. */
-START_TEST(test_close_without_a_session)
-{
-	struct fakelib *f = fakelib_new();
-	struct zkprobe p[ZKPROBE_TYPES];
-	struct zktest t = {0};
-
-	zktest_connect(&t, f, NEVER_MS);
-	fakelib_lock(f);
-	f->refuse_init = 1000000;
-	fakelib_unlock(f);
-	fakelib_expire(f);
-	zktest_wait_states(&t, 2);
-	call_all(p, &t, NULL);
-	zktest_close_zk(&t);
-	wait_all(p, -EIO);
-	zktest_release(&t);
-}
-END_TEST
-
-/* Answers that make further calls while the close answers them. */
-static void once_more(struct zkprobe *p)
-{
-	struct zkprobe *next = p->arg;
-
-	if (next)
-		zkprobe_call(next, p->t);
-}
-
-START_TEST(test_calls_from_the_answers_of_a_close)
-{
-	for (int connected = 0; connected < 2; connected++) {
-		struct fakelib *f = fake_that_parks();
-		struct zkprobe p[60] = {0};
-		struct zktest t = {0};
-
-		zktest_open(&t, f, NEVER_MS);
-		if (connected) {
-			fakelib_connect(f);
-			zktest_wait_state(&t, ZK_CONNECTED);
-		}
-		for (int i = 0; i < 60; i++) {
-			p[i].type = i % ZKPROBE_TYPES;
-			p[i].then = once_more;
-			p[i].arg = i % 6 < 5 ? &p[i + 1] : NULL;
-		}
-		for (int i = 0; i < 60; i += 6)
-			zkprobe_call(&p[i], &t);
-		zktest_close_zk(&t);
-		for (int i = 0; i < 60; i++)
-			ck_assert_int_eq(zkprobe_answers(&p[i]), 1);
-		zktest_release(&t);
-	}
-}
-END_TEST
-
-/* Other threads that make calls while the library closes its handle. */
-struct others {
-	struct zktest t;
-	struct zkprobe p[100];
-};
-
-static void *call_from_thread(void *arg)
-{
-	struct others *o = arg;
-
-	for (size_t i = 0; i < ARRAY_SIZE(o->p); i++)
-		zkprobe_call(&o->p[i], &o->t);
-	return NULL;
-}
-
-static void call_in_close(struct fakelib *f)
-{
-	pthread_t thread;
-
-	pthread_create(&thread, NULL, call_from_thread, f->arg);
-	pthread_join(thread, NULL);
-}
-
-START_TEST(test_calls_of_others_during_a_close)
-{
-	struct fakelib *f = fake_that_parks();
-	struct others o = {0};
-
-	for (size_t i = 0; i < ARRAY_SIZE(o.p); i++)
-		o.p[i].type = i % ZKPROBE_TYPES;
-	f->arg = &o;
-	f->in_close = call_in_close;
-	zktest_connect(&o.t, f, NEVER_MS);
-	zk_close(o.t.zk);
-	for (size_t i = 0; i < ARRAY_SIZE(o.p); i++) {
-		ck_assert_int_eq(zkprobe_answers(&o.p[i]), 1);
-		ck_assert_int_eq(o.p[i].rc, -EIO);
-		ck_assert(!o.p[i].unknown);
-	}
-	zktest_release(&o.t);
-}
-END_TEST
-
 UNIT_MAIN("zk_give_up", test_deadline, test_deadline_when_sent,
-	  test_deadline_of_a_lost_read,
-	  test_deadline_for_want_of_room, test_interrupted_while_held,
-	  test_interrupted_when_sent, test_true_answer_within_the_grace,
-	  test_interrupted_before_the_call,
+	  test_deadline_of_a_lost_read, test_deadline_for_want_of_room,
+	  test_interrupted_while_held, test_interrupted_when_sent,
+	  test_true_answer_within_the_grace, test_interrupted_before_the_call,
 	  test_interrupted_before_the_call_is_sent,
 	  test_others_are_not_interrupted, test_interrupted_and_lost,
-	  test_many_given_up, test_close, test_close_without_a_session,
-	  test_calls_from_the_answers_of_a_close,
-	  test_calls_of_others_during_a_close)
+	  test_many_given_up)

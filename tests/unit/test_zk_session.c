@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Connections and sessions that come and go, and the end of it all. */
+/* Connections and sessions that come and go. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ static void wait_all(struct zkprobe *p, size_t n)
 		zkprobe_wait(&p[i]);
 }
 
-/* --- connections ------------------------------------------------------------ */
+/* --- connections --------------------------------------------------------- */
 
 START_TEST(test_states)
 {
@@ -219,7 +219,7 @@ START_TEST(test_lost_connection)
 }
 END_TEST
 
-/* --- expiry ----------------------------------------------------------------- */
+/* --- expiry -------------------------------------------------------------- */
 
 static void expire_in_flight(bool drop_on_close, size_t count)
 {
@@ -347,7 +347,7 @@ START_TEST(test_events_of_an_old_handle)
 }
 END_TEST
 
-/* --- handles that connect before they are known ----------------------------- */
+/* --- handles that connect before they are known -------------------------- */
 
 START_TEST(test_connected_before_open_returns)
 {
@@ -383,154 +383,10 @@ START_TEST(test_told_of_a_session_that_is_there)
 }
 END_TEST
 
-/* --- credentials ------------------------------------------------------------ */
-
-static struct authfile_entry credentials[] = {
-	{"digest", "joe:secret"}, {"digest", "jane:secret"}};
-
-static void auths_missing(struct fakelib *f, const struct fakelib_call *c,
-			  struct fakelib_plan *p)
-{
-	(void)f;
-	if (c->auths < 2)
-		p->code = ZNOAUTH;
-}
-
-START_TEST(test_credentials_for_each_session)
-{
-	struct fakelib *f = fakelib_new();
-	struct zktest t = {0};
-
-	f->plan = auths_missing;
-	zktest_credentials(&t, credentials, 2);
-	zktest_connect(&t, f, TIMEOUT_MS);
-	for (unsigned i = 1; i <= 3; i++) {
-		struct zkprobe p = {.type = ZKPROBE_GET};
-
-		zkprobe_call(&p, &t);
-		zkprobe_wait(&p);
-		ck_assert_int_eq(p.rc, 0);
-		fakelib_expire(f);
-		fakelib_wait_opened(f, i + 1);
-		fakelib_connect(f);
-	}
-	zktest_close(&t);
-}
-END_TEST
-
-/*
- * A handle that is connected before its credentials have been added: calls
- * wait for these, or they are denied what they may have.
- */
-struct early {
-	struct zktest t;
-	struct zkprobe p[ZKPROBE_TYPES];
-	bool called;
-};
-
-static void call_early(struct fakelib *f)
-{
-	struct early *e = f->arg;
-
-	if (!e->called && e->t.zk) {
-		e->called = true;
-		call_all(e->p, ZKPROBE_TYPES, &e->t);
-	}
-}
-
-START_TEST(test_no_call_before_the_credentials)
-{
-	struct fakelib *f = fakelib_new();
-	struct early e = {0};
-
-	f->plan = auths_missing;
-	f->arg = &e;
-	f->connect_at_once = true;
-	zktest_credentials(&e.t, credentials, 2);
-	zktest_connect(&e.t, f, TIMEOUT_MS);
-	f->in_add_auth = call_early;
-	fakelib_expire(f);
-	fakelib_wait_opened(f, 2);
-	fakelib_wait_submitted(f, ZKPROBE_TYPES);
-	wait_all(e.p, ZKPROBE_TYPES);
-	for (int i = 0; i < ZKPROBE_TYPES; i++)
-		ck_assert_int_eq(e.p[i].rc, 0);
-	zktest_close(&e.t);
-}
-END_TEST
-
-/*
- * zoo_add_auth() refuses with ZINVALIDSTATE while the last attempt to connect
- * has failed and the next has not begun.  That is no reason for a session
- * without credentials, nor for none.
- */
-START_TEST(test_credentials_while_the_server_is_down)
-{
-	struct zkprobe p = {.type = ZKPROBE_GET};
-	struct fakelib *f = fakelib_new();
-	struct zktest t = {0};
-
-	f->plan = auths_missing;
-	zktest_credentials(&t, credentials, 2);
-	zktest_connect(&t, f, TIMEOUT_MS);
-	fakelib_lock(f);
-	f->refuse_auth = 1;
-	fakelib_unlock(f);
-	fakelib_expire(f);
-	fakelib_wait_opened(f, 2);
-	fakelib_connect(f);
-	zktest_wait_state(&t, ZK_CONNECTED);
-	zkprobe_call(&p, &t);
-	zkprobe_wait(&p);
-	ck_assert_int_eq(p.rc, 0);
-	zktest_close(&t);
-}
-END_TEST
-
-START_TEST(test_open_while_the_server_is_down)
-{
-	struct fakelib *f = fakelib_new();
-	struct zktest t = {0};
-
-	f->refuse_auth = 1;
-	zktest_credentials(&t, credentials, 2);
-	zktest_open(&t, f, TIMEOUT_MS);
-	zktest_close(&t);
-}
-END_TEST
-
-START_TEST(test_refused_credential)
-{
-	struct fakelib *f = fake_that_keeps();
-	struct zkprobe p[ZKPROBE_TYPES] = {0};
-	struct zktest t = {0};
-
-	zktest_connect(&t, f, 300);
-	call_all(p, ZKPROBE_TYPES, &t);
-	fakelib_fail_auth(f);
-	wait_all(p, ZKPROBE_TYPES);
-	for (int i = 0; i < ZKPROBE_TYPES; i++)
-		ck_assert_int_eq(p[i].rc, -EACCES);
-	/* Final: no new session, and later calls fail. */
-	for (int i = 0; i < ZKPROBE_TYPES; i++)
-		p[i] = (struct zkprobe){0};
-	call_all(p, ZKPROBE_TYPES, &t);
-	wait_all(p, ZKPROBE_TYPES);
-	for (int i = 0; i < ZKPROBE_TYPES; i++)
-		ck_assert(p[i].rc == -EIO || p[i].rc == -EACCES);
-	ck_assert_uint_eq(fakelib_counts(f).opened, 1);
-	zktest_close(&t);
-}
-END_TEST
-
 UNIT_MAIN("zk_session", test_states, test_every_change_is_told,
 	  test_repeated_events, test_read_only_server, test_wait_connected,
 	  test_nothing_is_sent_without_a_connection, test_lost_connection,
 	  test_expiry, test_expiry_with_many_in_flight,
 	  test_reopening_fails_at_first, test_expiry_again_and_again,
 	  test_events_of_an_old_handle, test_connected_before_open_returns,
-	  test_told_of_a_session_that_is_there,
-	  test_credentials_for_each_session,
-	  test_no_call_before_the_credentials,
-	  test_credentials_while_the_server_is_down,
-	  test_open_while_the_server_is_down, test_refused_credential)
+	  test_told_of_a_session_that_is_there)

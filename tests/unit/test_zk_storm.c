@@ -19,7 +19,7 @@ enum { THREADS = 4, WINDOW = 700 };
 
 struct storm {
 	struct zktest t;
-	uint64_t rng; /* the plan's, under the fake's lock */
+	uint64_t rng;     /* the plan's, under the fake's lock */
 	atomic_bool calm; /* the weather ends */
 	unsigned calls;   /* of each thread */
 	bool submits_fail;
@@ -36,8 +36,8 @@ struct caller {
 };
 
 static const int codes[] = {
-	ZOK, ZOK, ZOK, ZOK, ZOK, ZOK, ZNONODE, ZNODEEXISTS, ZBADVERSION,
-	ZNOAUTH, ZTHROTTLEDOP,
+	ZOK,     ZOK,         ZOK,         ZOK,     ZOK,          ZOK,
+	ZNONODE, ZNODEEXISTS, ZBADVERSION, ZNOAUTH, ZTHROTTLEDOP,
 };
 
 /* Each of these is followed by a pause, so they are few. */
@@ -61,7 +61,7 @@ static void plan(struct fakelib *f, const struct fakelib_call *c,
 		p->submit_code = c->is_multi ? ZOK : ZMARSHALLINGERROR;
 }
 
-/* --- weather ---------------------------------------------------------------- */
+/* --- weather ------------------------------------------------------------- */
 
 static void *weather(void *arg)
 {
@@ -107,7 +107,7 @@ static void *sunshine(void *arg)
 	return NULL;
 }
 
-/* --- callers ---------------------------------------------------------------- */
+/* --- callers ------------------------------------------------------------- */
 
 static void call_one(struct caller *c, unsigned i, unsigned n)
 {
@@ -151,8 +151,8 @@ static void check_answers(struct caller *callers)
 {
 	for (int i = 0; i < THREADS; i++) {
 		for (int k = 0; k < WINDOW && callers[i].probes[k].t; k++)
-			ck_assert_int_eq(
-				zkprobe_answers(&callers[i].probes[k]), 1);
+			ck_assert_int_eq(zkprobe_answers(&callers[i].probes[k]),
+					 1);
 	}
 }
 
@@ -163,8 +163,8 @@ static void run(struct storm *s, uint64_t seed, bool calm_down)
 	struct fakelib *f = fakelib_new();
 	pthread_t air;
 
-	*s = (struct storm){.rng = seed, .calls = factor() * 100,
-			    .submits_fail = seed % 2};
+	*s = (struct storm){
+		.rng = seed, .calls = factor() * 100, .submits_fail = seed % 2};
 	f->plan = plan;
 	f->arg = s;
 	f->drop_on_close = seed % 3 == 0;

@@ -26,7 +26,7 @@ _printf_(1, 2) static _Noreturn void die(const char *fmt, ...)
 	abort();
 }
 
-/* --- answers ---------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 static const char *path_of(const struct zkprobe *p)
 {
@@ -56,8 +56,8 @@ static bool is_own(const struct zkprobe *p, const struct zk_result *r)
 		return false;
 	if (r->names && (r->n_names != 1 || strcmp(r->names[0], path) != 0))
 		return false;
-	return !r->acl || (r->acl->count == 1 &&
-			   strcmp(r->acl->entries[0].id, path) == 0);
+	return !r->acl ||
+	       (r->acl->count == 1 && strcmp(r->acl->entries[0].id, path) == 0);
 }
 
 static bool is_empty(const struct zk_result *r)
@@ -87,7 +87,7 @@ static void on_answer(void *arg, const struct zk_result *r)
 	struct zkprobe *p = arg;
 	struct zktest *t = p->t;
 	/* Who waits for the answer may do away with @p once it is there. */
-	void (*then)(struct zkprobe *p) = p->then;
+	void (*then)(struct zkprobe * p) = p->then;
 
 	pthread_mutex_lock(&t->lock);
 	check_answer(p, r);
@@ -102,7 +102,7 @@ static void on_answer(void *arg, const struct zk_result *r)
 		then(p);
 }
 
-/* --- calls ------------------------------------------------------------------ */
+/* --- calls --------------------------------------------------------------- */
 
 /* A create with an ACL, a set and a delete. */
 static struct zk_ops ops_for(const char *path)
@@ -172,7 +172,7 @@ void zkprobe_call(struct zkprobe *p, struct zktest *t)
 	free(path);
 }
 
-/* --- waiting ---------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------- */
 
 /* @t->lock held; until t->answered. */
 static void wait_locked(struct zktest *t, int64_t deadline, const char *what)
@@ -248,7 +248,7 @@ void zktest_wait_held(struct zktest *t, size_t n)
 	}
 }
 
-/* --- sessions --------------------------------------------------------------- */
+/* --- sessions ------------------------------------------------------------ */
 
 static void on_state(void *arg, enum zk_state state, bool session_changed)
 {

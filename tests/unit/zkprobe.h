@@ -50,7 +50,7 @@ struct zktest {
 struct zkprobe {
 	/* Given by the test. */
 	enum zkprobe_type type;
-	const char *path;       /* "/p" if NULL */
+	const char *path; /* "/p" if NULL */
 	struct zk_owner *owner;
 	void (*then)(struct zkprobe *p); /* called by the answer; may be NULL */
 	void *arg;
@@ -89,7 +89,7 @@ void zktest_release(struct zktest *t);
 	} while (0)
 void zktest_wait_states(struct zktest *t, size_t n);
 
-/* The loop of a test that waits for @cond(t); aborts after a minute. */
+/* Until it is so; as every wait here, it aborts after a minute. */
 void zktest_wait_state(struct zktest *t, enum zk_state state);
 /* Until so many calls are held. */
 void zktest_wait_held(struct zktest *t, size_t n);
