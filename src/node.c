@@ -248,12 +248,15 @@ int node_learn(struct node_table *t, struct node **p, const struct zstat *stat,
 	}
 	if (node->known && node->stat.mzxid != stat->mzxid)
 		drop_data(t, node);
+	/* Somebody else was faster: it is what they have made. */
+	if (node->embryo)
+		node->decided = false;
+	node->embryo = false;
 	node->stat = *stat;
 	node->known = true;
 	if (data)
 		set_data(t, node, data);
 	decide_kind(t, node);
-	node->embryo = false;
 	node->fresh_for = thread;
 	node->fresh_at = now_ms();
 	return 0;
@@ -335,6 +338,12 @@ void node_make_embryo(struct node *node)
 	node->embryo = true;
 	node->decided = true;
 	node->stat = (struct zstat){.mtime = (int64_t)time(NULL) * 1000};
+}
+
+void node_made_as_file(struct node *node)
+{
+	node->embryo = false;
+	node->decided = true;
 }
 
 bool node_is_fresh(const struct node *node, pid_t thread, bool data)

@@ -188,6 +188,11 @@ bool node_is_null(const struct node_table *t, const struct node *node);
  * stat has the time of the opening then, and nothing else.
  */
 void node_make_embryo(struct node *node);
+/*
+ * This mount has made the znode as a file: it stays one, also where the policy
+ * or null data would make it a directory.  Before node_learn().
+ */
+void node_made_as_file(struct node *node);
 /* The face in the main view: INODE_FILE or INODE_DIR, once decided. */
 enum inode_kind node_kind(const struct node *node);
 

@@ -94,7 +94,7 @@ static void on_made(void *arg, const struct zk_result *r)
 	fs_lock(fs);
 	/* What is made as a file stays one, also where empty ones are not. */
 	if (op->kind == INODE_FILE)
-		node_make_embryo(op->target.node);
+		node_made_as_file(op->target.node);
 	if (op->target.node->parent && !op->target.data)
 		fs_has_child(fs, op->target.node->parent);
 	if (op->mode == ZK_EPHEMERAL)

@@ -285,11 +285,29 @@ START_TEST(test_embryo)
 	node_gone(&t, a);
 	ck_assert(a->embryo && !a->detached);
 	/* The first commit. */
+	node_made_as_file(a);
 	learn(&t, &a, 5, NONE, 0, 0);
 	ck_assert(!a->embryo && a->known);
 	ck_assert_int_eq(node_kind(a), INODE_FILE);
 	node_gone(&t, a);
 	ck_assert(a->detached);
+	node_put(&t, &a);
+	node_table_release(&t);
+}
+END_TEST
+
+/* Opened for creation here, but made by somebody else as something else. */
+START_TEST(test_embryo_made_elsewhere)
+{
+	struct node_table t;
+	struct node *a;
+
+	init(&t, NORMAL);
+	a = node_get(&t, t.root, "a");
+	node_make_embryo(a);
+	learn(&t, &a, 5, NONE, 0, 0);
+	ck_assert(!a->embryo && a->known);
+	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	node_put(&t, &a);
 	node_table_release(&t);
 }
@@ -333,4 +351,5 @@ UNIT_MAIN("node_kinds", test_table, test_unread_with_length,
 	  test_root_is_a_directory, test_file_stays_a_file,
 	  test_file_becomes_a_directory, test_directory_stays_a_directory,
 	  test_another_znode_another_kind, test_null_known, test_empty_is_null,
-	  test_embryo, test_embryo_of_known, test_embryo_was_a_directory)
+	  test_embryo, test_embryo_made_elsewhere, test_embryo_of_known,
+	  test_embryo_was_a_directory)
