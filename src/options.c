@@ -151,8 +151,9 @@ static int parse_number(const char *name, const char *text, int base,
 	errno = 0;
 	v = strtoul(text, &end, base);
 	if (errno || end == text || *end || *text == '-' || v > max)
-		return complain("%s=%s: not a %snumber up to %lu", name, text,
-				base == 8 ? "octal " : "", max);
+		return complain(base == 8 ? "%s=%s: not an octal number up to %lo"
+					  : "%s=%s: not a number up to %lu",
+				name, text, max);
 	*value = v;
 	return 0;
 }
