@@ -42,10 +42,9 @@ static void wait_all(struct zkprobe *p, size_t n)
 static struct authfile_entry credentials[] = {{"digest", "joe:secret"},
 					      {"digest", "jane:secret"}};
 
-static void auths_missing(struct fakelib *f, const struct fakelib_call *c,
-			  struct fakelib_plan *p)
+static void auths_missing(struct fakelib *f _unused_,
+			  const struct fakelib_call *c, struct fakelib_plan *p)
 {
-	(void)f;
 	if (c->auths < 2)
 		p->code = ZNOAUTH;
 }
