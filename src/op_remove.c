@@ -15,6 +15,7 @@
 struct removal {
 	struct req req;
 	struct target target;
+	bool embryo; /* the target was never committed */
 	char *path;
 };
 
@@ -88,8 +89,10 @@ static int remove_prepare(struct removal *op, fuse_ino_t parent,
 	rc = fs_target_plain(fs, parent, entry, &op->target);
 	if (rc == 0 && !op->target.node)
 		rc = -ENOENT;
-	if (rc == 0)
+	if (rc == 0) {
 		op->path = node_path(op->target.node);
+		op->embryo = op->target.node->embryo;
+	}
 	fs_unlock(fs);
 	return rc;
 }
@@ -116,7 +119,7 @@ void op_unlink(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 		remove_end(op, rc);
 	else if (op->target.data)
 		remove_data(op);
-	else if (op->target.node->embryo)
+	else if (op->embryo)
 		remove_embryo(op);
 	else
 		zk_delete(op->req.fs->zk, op->path, -1,

@@ -32,6 +32,8 @@ struct rename {
 	unsigned flags;
 	struct target from;
 	struct target to;
+	bool embryo;  /* the source was never committed */
+	bool to_file; /* the target is there, as a file */
 	char *from_path;
 	char *to_path;
 	struct subtree source;
@@ -148,8 +150,7 @@ static bool is_set(const struct rename *op)
 
 	if (op->to.data)
 		return true;
-	return op->to_there && op->source.n == 1 &&
-	       node_kind(op->to.node) == INODE_FILE &&
+	return op->to_file && op->source.n == 1 &&
 	       op->to_stat.num_children == 0 &&
 	       zstat_is_ephemeral(stat) == zstat_is_ephemeral(&op->to_stat);
 }
@@ -247,6 +248,7 @@ static int learn_both_locked(struct rename *op)
 				op->req.thread);
 	if (rc < 0)
 		return -ENOENT;
+	op->to_file = op->to_there && node_kind(op->to.node) == INODE_FILE;
 	return check_kinds(op, node_kind(op->from.node) == INODE_DIR,
 			   node_kind(op->to.node) == INODE_DIR);
 }
@@ -291,6 +293,12 @@ static void rename_embryo(struct rename *op)
 	struct file *file;
 
 	fs_lock(fs);
+	/* Its first commit has come, or is under way: that is to be renamed. */
+	if (!from->embryo || from->writers.taken) {
+		op->embryo = from->embryo;
+		fs_unlock(fs);
+		return rename_again(op, -EBUSY);
+	}
 	for_each_inode (inode, from) {
 		list_for_each (file, &inode->files, in_inode)
 			file->cut = file->dirty = true;
@@ -315,7 +323,7 @@ static void on_target(void *arg, const struct zk_result *r)
 		op->to_stat = *r->stat;
 		blob_assign(&op->to_data, blob_ref(r->data));
 	}
-	if (op->from.node->embryo)
+	if (op->embryo)
 		rename_embryo(op);
 	else
 		rename_collected(op);
@@ -339,7 +347,7 @@ static void on_source(struct subtree *s, int rc)
 
 static void rename_try(struct rename *op)
 {
-	if (op->from.node->embryo) {
+	if (op->embryo) {
 		zk_get(op->req.fs->zk, op->to_path,
 		       req_to(&op->req, on_target, op));
 		return;
@@ -384,6 +392,7 @@ static int rename_prepare(struct rename *op, fuse_ino_t parent,
 	if (rc == 0)
 		rc = rename_check_locked(op);
 	if (rc == 0) {
+		op->embryo = op->from.node->embryo;
 		op->from_path = node_path(op->from.node);
 		op->to_path = node_path(op->to.node);
 	}

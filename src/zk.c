@@ -48,7 +48,8 @@ void zk_kick_locked(struct zk *zk)
 
 void zk_handle_put_locked(struct zk *zk, struct zk_handle *h)
 {
-	if (--h->users == 0)
+	/* Only who closes the handle waits for that. */
+	if (--h->users == 0 && h != zk->handle)
 		pthread_cond_broadcast(&zk->kick);
 }
 
@@ -255,16 +256,18 @@ static bool must_reopen_locked(struct zk *zk)
 static int64_t keep(struct zk *zk)
 {
 	int64_t now = now_ms(), wake, reopen_at, auth_at = 0;
-	bool reopen;
+	bool reopen, refused;
 
 	pthread_mutex_lock(&zk->lock);
 	reopen = must_reopen_locked(zk);
+	refused = zk->state == ZK_AUTH_FAILED;
 	reopen_at = zk->reopen_at;
 	pthread_mutex_unlock(&zk->lock);
 
 	if (reopen && now >= reopen_at)
 		replace_handle(zk);
-	else if (!reopen && !zk->handle->ready && !add_auth(zk, zk->handle))
+	else if (!reopen && !refused && !zk->handle->ready &&
+		 !add_auth(zk, zk->handle))
 		auth_at = now + AUTH_RETRY_MS;
 	zkcall_flush(zk);
 	wake = zkcall_expire(zk, now);
