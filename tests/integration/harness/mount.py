@@ -84,7 +84,11 @@ class Mount:
         return (mount_type(self.path) or "").startswith("fuse")
 
     def log(self):
-        return self.logfile.read_text(errors="replace")
+        """What the daemon has said; nothing once the workplace is gone."""
+        try:
+            return self.logfile.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def unmount(self):
         """fusermount3 -u, or lazily where something still holds it."""
