@@ -128,7 +128,7 @@ static void created(struct commit *c, const struct zstat *stat)
 
 	fs_lock(fs);
 	if (node->parent)
-		fs_has_child(fs, node->parent);
+		node_has_child(node->parent);
 	node_made_as_file(node);
 	if (zstat_is_ephemeral(stat))
 		ephemerals_add(&fs->eph, c->path);

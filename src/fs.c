@@ -44,8 +44,8 @@ void fs_forget(struct fs *fs, uint64_t ino, uint64_t n)
 
 /* --- names --------------------------------------------------------------- */
 
-static int special_target(struct fs *fs, struct inode *dir,
-			  enum name_special special, struct target *target)
+static int special_target(struct inode *dir, enum name_special special,
+			  struct target *target)
 {
 	if (dir->view != VIEW_MAIN)
 		return -ENOENT;
@@ -58,7 +58,6 @@ static int special_target(struct fs *fs, struct inode *dir,
 		return -ENOENT;
 	}
 	target->node = node_ref(dir->node);
-	(void)fs;
 	return 0;
 }
 
@@ -102,7 +101,7 @@ int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 	at_root = dir->node == fs->nodes.root;
 	special = name_special(entry, at_root);
 	if (special != NAME_PLAIN)
-		return special_target(fs, dir, special, target);
+		return special_target(dir, special, target);
 	rc = name_to_znode(entry, at_root, znode);
 	if (rc < 0)
 		return rc;
@@ -132,11 +131,6 @@ int fs_target_plain(struct fs *fs, fuse_ino_t parent, const char *entry,
 void fs_target_put(struct fs *fs, struct target *target)
 {
 	node_put(&fs->nodes, &target->node);
-}
-
-void fs_has_child(struct fs *fs _unused_, struct node *parent)
-{
-	parent->is_dir = parent->decided = true;
 }
 
 bool fs_owns(struct fs *fs, const struct zstat *stat)

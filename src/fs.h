@@ -96,12 +96,6 @@ void fs_target_put(struct fs *fs, struct target *target);
 int fs_target_plain(struct fs *fs, fuse_ino_t parent, const char *entry,
 		    struct target *target);
 
-/*
- * A new child of @parent exists, so that is a directory from now on, in
- * whatever view the child was made.
- */
-void fs_has_child(struct fs *fs, struct node *parent);
-
 /* Whether an ephemeral belongs to this mount's session. */
 bool fs_owns(struct fs *fs, const struct zstat *stat);
 

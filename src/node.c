@@ -340,6 +340,11 @@ void node_make_embryo(struct node *node)
 	node->stat = (struct zstat){.mtime = (int64_t)time(NULL) * 1000};
 }
 
+void node_has_child(struct node *parent)
+{
+	parent->is_dir = parent->decided = true;
+}
+
 void node_made_as_file(struct node *node)
 {
 	node->embryo = false;

@@ -193,6 +193,11 @@ void node_make_embryo(struct node *node);
  * or null data would make it a directory.  Before node_learn().
  */
 void node_made_as_file(struct node *node);
+/*
+ * A new child of @parent exists, so that is a directory from now on, in
+ * whatever view the child was made.
+ */
+void node_has_child(struct node *parent);
 /* The face in the main view: INODE_FILE or INODE_DIR, once decided. */
 enum inode_kind node_kind(const struct node *node);
 

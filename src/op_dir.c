@@ -47,13 +47,11 @@ static struct dir *dir_of(const struct fuse_file_info *fi)
 
 /* --- the answer ---------------------------------------------------------- */
 
-static void known_stat_locked(struct fs *fs, struct node *node,
-			      struct stat *st)
+static void known_stat_locked(struct node *node, struct stat *st)
 {
 	enum inode_kind kind = node_kind(node);
 	struct inode *inode;
 
-	(void)fs;
 	st->st_mode = kind == INODE_DIR ? S_IFDIR : S_IFREG;
 	for_each_inode (inode, node) {
 		if (inode->view == VIEW_MAIN && inode->kind == kind)
@@ -77,7 +75,7 @@ static void entry_stat_locked(struct fs *fs, struct dir *dir,
 	st->st_ino = node_child_ino(parent, znode);
 	node = node_find(&fs->nodes, parent, znode);
 	if (node && node->decided)
-		known_stat_locked(fs, node, st);
+		known_stat_locked(node, st);
 	node_put(&fs->nodes, &node);
 }
 

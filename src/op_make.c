@@ -96,7 +96,7 @@ static void on_made(void *arg, const struct zk_result *r)
 	if (op->kind == INODE_FILE)
 		node_made_as_file(op->target.node);
 	if (op->target.node->parent && !op->target.data)
-		fs_has_child(fs, op->target.node->parent);
+		node_has_child(op->target.node->parent);
 	if (op->mode == ZK_EPHEMERAL)
 		ephemerals_add(&fs->eph, op->path);
 	rc = node_learn(&fs->nodes, &op->target.node, r->stat, op->data,

@@ -116,7 +116,7 @@ static void renamed_locked(struct rename *op)
 	} else if (op->flags & RENAME_EXCHANGE) {
 		node_exchanged(t, from, to);
 	} else if (!to->detached) {
-		fs_has_child(op->req.fs, to->parent);
+		node_has_child(to->parent);
 		node_moved(t, from, to->parent, to->name);
 	}
 }
