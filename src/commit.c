@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "change.h"
 #include "fs.h"
 
 /*
@@ -33,45 +34,25 @@ static int build_content(struct commit *c, const struct blob *base, size_t max)
 
 static void finish(struct commit *c, int rc)
 {
+	struct fs *fs = c->req->fs;
+
+	fs_lock(fs);
+	node_put(&fs->nodes, &c->node);
+	fs_unlock(fs);
 	free(steal(c->path));
 	blob_assign(&c->content, NULL);
 	c->done(c, rc);
 }
 
-/* The server has c->content, as of @stat. */
-static int learn_locked(struct commit *c, const struct zstat *stat,
-			struct blob *data)
-{
-	struct fs *fs = c->req->fs;
-	struct node *node = node_ref(c->file->inode->node);
-	int rc = node_learn(&fs->nodes, &node, stat, data, c->req->thread);
-
-	/* Another znode has the name now. */
-	if (rc == 0 && node != c->file->inode->node)
-		rc = -ENOENT;
-	node_put(&fs->nodes, &node);
-	return rc;
-}
-
-static void committed(struct commit *c, const struct zstat *stat)
+/* The server has c->content. */
+static void committed(struct commit *c)
 {
 	struct fs *fs = c->req->fs;
 
 	fs_lock(fs);
-	learn_locked(c, stat, c->content);
 	file_committed(c->file, c->content);
 	fs_unlock(fs);
 	finish(c, 0);
-}
-
-static void gone(struct commit *c)
-{
-	struct fs *fs = c->req->fs;
-
-	fs_lock(fs);
-	node_gone(&fs->nodes, c->file->inode->node);
-	fs_unlock(fs);
-	finish(c, -ENOENT);
 }
 
 /* --- get, apply, set ----------------------------------------------------- */
@@ -83,9 +64,7 @@ static void on_set(void *arg, const struct zk_result *r)
 	struct commit *c = arg;
 
 	if (r->rc == 0)
-		return committed(c, r->stat);
-	if (r->rc == -ENOENT)
-		return gone(c);
+		return committed(c);
 	if (r->rc == -ESTALE && ++c->tries < COMMIT_TRIES_MAX)
 		return req_interrupted(c->req) ? finish(c, -EINTR)
 					       : read_modify_write(c);
@@ -96,22 +75,26 @@ static void on_base(void *arg, const struct zk_result *r)
 {
 	struct commit *c = arg;
 	struct fs *fs = c->req->fs;
-	int rc;
+	int rc = r->rc;
 
-	if (r->rc == -ENOENT)
-		return gone(c);
-	if (r->rc < 0)
-		return finish(c, r->rc);
+	if (rc < 0 && rc != -ENOENT)
+		return finish(c, rc);
 	fs_lock(fs);
-	rc = learn_locked(c, r->stat, r->data);
+	if (rc == 0)
+		node_learn(&fs->nodes, c->node, r->stat, r->data,
+			   c->req->thread);
+	else
+		node_gone(&fs->nodes, c->node);
+	/* Another znode has the name now. */
+	if (c->file->inode->gone)
+		rc = -ENOENT;
 	fs_unlock(fs);
 	if (rc == 0)
 		rc = build_content(c, r->data,
 				   commit_max_size(fs, c->path, false));
 	if (rc < 0)
-		return finish(c, rc == -ESTALE ? -ENOENT : rc);
-	zk_set(fs->zk, c->path, c->content, r->stat->version,
-	       req_to(c->req, on_set, c));
+		return finish(c, rc);
+	change_set(c->req, c->node, c->content, r->stat->version, on_set, c);
 }
 
 static void read_modify_write(struct commit *c)
@@ -121,27 +104,12 @@ static void read_modify_write(struct commit *c)
 
 /* --- create -------------------------------------------------------------- */
 
-static void created(struct commit *c, const struct zstat *stat)
-{
-	struct fs *fs = c->req->fs;
-	struct node *node = c->file->inode->node;
-
-	fs_lock(fs);
-	if (node->parent)
-		node_has_child(node->parent);
-	node_made_as_file(node);
-	if (zstat_is_ephemeral(stat))
-		ephemerals_add(&fs->eph, c->path);
-	fs_unlock(fs);
-	committed(c, stat);
-}
-
 static void on_create(void *arg, const struct zk_result *r)
 {
 	struct commit *c = arg;
 
 	if (r->rc == 0)
-		created(c, r->stat);
+		committed(c);
 	else if (r->rc == -EEXIST && c->file->mode == ZK_PERSISTENT)
 		read_modify_write(c);
 	else
@@ -156,9 +124,9 @@ static enum way choose_way_locked(struct commit *c)
 {
 	const struct node *node = c->file->inode->node;
 
-	if (node->unlinked)
+	if (c->file->inode->unlinked)
 		return WAY_NONE;
-	if (node->detached)
+	if (c->file->inode->gone)
 		return WAY_GONE;
 	if (node->embryo && c->file->inode->kind == INODE_FILE)
 		return WAY_CREATE;
@@ -173,11 +141,12 @@ static void send_whole(struct commit *c, bool create)
 	if (rc < 0)
 		finish(c, rc);
 	else if (create)
-		zk_create(fs->zk, c->path, c->content, c->file->mode,
-			  req_to(c->req, on_create, c));
+		change_create(c->req, c->node,
+			      c->file->mode == ZK_EPHEMERAL ? VIEW_EPHEMERAL
+							    : VIEW_MAIN,
+			      c->content, c->file->mode, on_create, c);
 	else
-		zk_set(fs->zk, c->path, c->content, -1,
-		       req_to(c->req, on_set, c));
+		change_set(c->req, c->node, c->content, -1, on_set, c);
 }
 
 void commit_start(struct commit *c)
@@ -190,7 +159,8 @@ void commit_start(struct commit *c)
 	c->tries = 0;
 	fs_lock(fs);
 	way = choose_way_locked(c);
-	c->path = node_path(c->file->inode->node);
+	c->node = node_ref(c->file->inode->node);
+	c->path = node_path(c->node);
 	if (way == WAY_NONE) {
 		rc = build_content(c, c->file->base, ZK_PACKET_MAX);
 		if (rc == 0)

@@ -37,6 +37,7 @@ struct commit {
 	void (*done)(struct commit *c, int rc);
 
 	/* Internal state. */
+	struct node *node; /* a reference: a rename may move the file */
 	char *path;
 	struct blob *content;
 	int tries;

@@ -42,16 +42,18 @@ static void drop_embryo_locked(struct fs *fs, struct inode *inode)
 {
 	struct node *node = inode->node;
 
-	if (!node->embryo || inode->opens > 1)
+	if (!node->embryo || inode->gone || inode->opens > 1)
 		return;
 	node->embryo = false;
 	node_gone(&fs->nodes, node);
+	/* Those who watch have been told that it was there. */
+	look_compare_locked(fs, node);
 }
 
 void file_close(struct fs *fs, struct file *file)
 {
 	fs_lock(fs);
-	if (file->dirty && file->run_len > 0 && !file->inode->node->unlinked)
+	if (file->dirty && file->run_len > 0 && !file->inode->unlinked)
 		log_warn("closed with %zu bytes that could not be committed",
 			 file->run_len);
 	drop_embryo_locked(fs, file->inode);

@@ -14,31 +14,98 @@
 
 void fs_stat(struct fs *fs, struct inode *inode, struct stat *st)
 {
-	const struct node *node = inode->node;
 	enum attr_kind kind =
 		inode->kind == INODE_DIR ? ATTR_DIR : ATTR_FILE;
 
-	attr_fill(st, inode->ino, kind, &node->stat, &fs->attr);
-	if (node->detached)
+	attr_fill(st, inode->ino, kind, inode_stat(inode), &fs->attr);
+	if (inode->gone)
 		st->st_nlink = 0;
 }
 
-/* Nothing is guarded yet: the kernel asks again each time. */
-void fs_entry(struct fs *fs, struct inode *inode, struct fuse_entry_param *e)
+/*
+ * Whether the kernel may keep what it is told: it is valid, and there is
+ * nothing to announce that would say otherwise; nor of the directory, for what
+ * is announced below one that was replaced is not seen in its successor.  An
+ * open handle with uncommitted writes makes its size known by asking.  The root
+ * is asked for, so that stat(1) of a mount whose daemon was killed fails.  What
+ * this session made as an ephemeral comes and goes in another view, where the
+ * kernel does not see that it is the same.
+ */
+static bool is_settled(struct fs *fs, const struct node *node)
+{
+	return look_is_settled_locked(fs, node) &&
+	       (!node->parent || look_is_settled_locked(fs, node->parent));
+}
+
+static bool may_keep(struct fs *fs, struct inode *inode)
+{
+	struct node *node = inode->node;
+	struct file *file;
+
+	if (inode->gone || inode->view != VIEW_MAIN || !node->parent ||
+	    !watch_is_valid_locked(fs, node) || !node->known ||
+	    !is_settled(fs, node) || fs_owns(fs, &node->stat))
+		return false;
+	list_for_each (file, &inode->files, in_inode) {
+		if (file->dirty || file->cut)
+			return false;
+	}
+	return true;
+}
+
+/* What happens to `.data` changes the times of its directory unseen. */
+double fs_attr_timeout(struct fs *fs, struct inode *inode)
+{
+	if (inode->kind == INODE_DIR && !node_is_null(&fs->nodes, inode->node))
+		return 0;
+	return may_keep(fs, inode) ? FS_TIMEOUT : 0;
+}
+
+void fs_tell_entry(struct fs *fs, struct inode *inode,
+		   struct fuse_entry_param *e)
 {
 	*e = (struct fuse_entry_param){.ino = inode->ino};
 	fs_stat(fs, inode, &e->attr);
 	inode->lookups++;
 }
 
+void fs_entry(struct fs *fs, struct inode *inode, enum node_view view,
+	      struct fuse_entry_param *e)
+{
+	fs_tell_entry(fs, inode, e);
+	look_seen_locked(fs, inode->node, view);
+	if (view != VIEW_MAIN || !may_keep(fs, inode))
+		return;
+	e->entry_timeout = FS_TIMEOUT;
+	e->attr_timeout = fs_attr_timeout(fs, inode);
+}
+
+double fs_negative_timeout(struct fs *fs, const struct target *target)
+{
+	struct node *node = target->node;
+
+	if (!node || target->special || target->alias ||
+	    target->view != VIEW_MAIN || !watch_is_valid_locked(fs, node) ||
+	    !is_settled(fs, node))
+		return 0;
+	return node->absent || target->data ? FS_TIMEOUT : 0;
+}
+
 void fs_forget(struct fs *fs, uint64_t ino, uint64_t n)
 {
 	struct inode *inode;
+	struct node *node;
 
 	fs_lock(fs);
 	inode = inode_find(&fs->nodes, ino);
-	if (inode && ino != NODE_ROOT_INO)
+	if (inode && ino != NODE_ROOT_INO) {
+		node = node_ref(inode->node);
 		inode_forget(&fs->nodes, inode, n);
+		if (!node_is_open_dir(node))
+			listing_drop_locked(fs, node);
+		watch_settled_locked(fs, node);
+		node_put(&fs->nodes, &node);
+	}
 	fs_unlock(fs);
 }
 
@@ -84,6 +151,11 @@ static struct node *find_alias(struct fs *fs, struct node *dir,
 	return NULL;
 }
 
+int fs_gone_error(const struct inode *dir)
+{
+	return dir->unlinked || dir->node->absent ? -ENOENT : -ESTALE;
+}
+
 int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 	      struct target *target)
 {
@@ -94,8 +166,10 @@ int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 	int rc;
 
 	*target = (struct target){0};
-	if (!dir || dir->node->detached)
+	if (!dir)
 		return -ENOENT;
+	if (dir->gone)
+		return fs_gone_error(dir);
 	if (dir->kind != INODE_DIR)
 		return -ENOTDIR;
 	at_root = dir->node == fs->nodes.root;
@@ -136,7 +210,7 @@ void fs_target_put(struct fs *fs, struct target *target)
 bool fs_owns(struct fs *fs, const struct zstat *stat)
 {
 	return zstat_is_ephemeral(stat) &&
-	       stat->ephemeral_owner == zk_session_id(fs->zk);
+	       stat->ephemeral_owner == fs->session_id;
 }
 
 /* --- small operations ---------------------------------------------------- */
@@ -236,15 +310,28 @@ static void log_state(struct fs *fs, enum zk_state state)
 		zk_state_name(state));
 }
 
+/* The feed is of use only at the server that answers the reads. */
+static void follow_server(struct fs *fs)
+{
+	char server[ZK_SERVER_MAX];
+
+	zk_server(fs->zk, server);
+	if (server[0])
+		watch_follow(fs, server);
+}
+
 static void on_state(void *arg, enum zk_state state, bool session_changed)
 {
 	struct fs *fs = arg;
 
 	log_state(fs, state);
+	if (state == ZK_CONNECTED || state == ZK_READ_ONLY)
+		follow_server(fs);
 	if (!session_changed)
 		return;
 	/* Those of a session before are gone with it. */
 	fs_lock(fs);
+	fs->session_id = zk_session_id(fs->zk);
 	ephemerals_clear(&fs->eph);
 	fs_unlock(fs);
 }
@@ -274,18 +361,24 @@ int fs_init(struct fs *fs, const struct options *opt)
 	list_init(&fs->files);
 	list_init(&fs->dirs);
 	node_table_init(&fs->nodes, opt->chroot, policy, opt->cache_size);
+	watch_init(fs);
+	look_init(fs);
+	own_init(fs);
 	return zk_open(&fs->zk, &config);
 }
 
 void fs_learn_root(struct fs *fs, const struct zstat *stat)
 {
 	fs_lock(fs);
-	node_learn(&fs->nodes, &fs->nodes.root, stat, NULL, 0);
+	node_learn(&fs->nodes, fs->nodes.root, stat, NULL, 0);
 	fs_unlock(fs);
 }
 
 void fs_stop(struct fs *fs)
 {
+	announce_stop(fs);
+	if (fs->watch.feed)
+		watch_stop(fs);
 	/* What is answered meanwhile may still make calls. */
 	if (fs->zk)
 		zk_close(fs->zk);
@@ -304,6 +397,9 @@ static void close_handles(struct fs *fs)
 void fs_release(struct fs *fs)
 {
 	close_handles(fs);
+	look_release(fs);
+	own_release(fs);
+	watch_release(fs);
 	node_table_release(&fs->nodes);
 	ephemerals_clear(&fs->eph);
 	pthread_mutex_destroy(&fs->lock);

@@ -7,24 +7,31 @@
  *
  * Locks, in the order in which they may be taken:
  *
- *	fs->lock        the node table, inodes, files, the ephemeral set
- *	zk->lock        inside zk.c
+ *	fs->lock        the node table, inodes, files, the ephemeral set, and
+ *	                everything about events
+ *	zk->lock        inside zk.c; the feed's, inside feed.c
  *
- * No lock is held across fuse_*(), zoo_*() or a callback.  The zk_*() calls
- * may be made with fs->lock held, but none is.
+ * No lock is held across fuse_*(), zoo_*() or a callback.  Of the zk_*() calls
+ * zk_wait() and zk_wake() are made with fs->lock held.
  *
  * Threads: the main thread runs libfuse's loop and the op_*() handlers, the
- * library's completion thread and the keeper of zk.c run the answers.  None of
- * them waits for the server.
+ * library's completion thread and the keeper of zk.c run the answers, the
+ * feed's thread its events, and the announcer has the helper tell of them.
+ * None but the last waits for anybody.
  */
 
 #include <pthread.h>
 
+#include "announce.h"
 #include "attr.h"
 #include "ephemerals.h"
+#include "listing.h"
+#include "look.h"
 #include "node.h"
 #include "options.h"
+#include "own.h"
 #include "req.h"
+#include "watch.h"
 #include "zk.h"
 
 struct fs {
@@ -39,9 +46,21 @@ struct fs {
 	pthread_mutex_t lock; /* for all below */
 	struct node_table nodes;
 	struct ephemerals eph;
+	int64_t session_id; /* the one whose ephemerals are ours */
+	struct watch watch;
+	struct listing listing;
+	struct look look;
+	struct own_book own;
+	struct announcer announcer;
 	struct list files; /* open ones, of struct file */
 	struct list dirs;  /* and of struct dir */
 };
+
+/*
+ * How long the kernel may keep what is guarded: until it is told otherwise.
+ * Seconds; far below what overflows the kernel's jiffies.
+ */
+#define FS_TIMEOUT 1e9
 
 /* As zk_open(), which it calls.  fs_stop() and fs_release() in any case. */
 int fs_init(struct fs *fs, const struct options *opt);
@@ -73,8 +92,14 @@ void fs_forget(struct fs *fs, uint64_t ino, uint64_t n);
 
 /* What stat(2) says of an inode, from what is known of its node. */
 void fs_stat(struct fs *fs, struct inode *inode, struct stat *st);
-/* The answer to a lookup; counts the lookup. */
-void fs_entry(struct fs *fs, struct inode *inode, struct fuse_entry_param *e);
+/* The answer to a lookup in @view; counts the lookup. */
+void fs_entry(struct fs *fs, struct inode *inode, enum node_view view,
+	      struct fuse_entry_param *e);
+/* How long attributes may be kept: FS_TIMEOUT or 0. */
+double fs_attr_timeout(struct fs *fs, struct inode *inode);
+/* The same for the helper, who does not look but tell. */
+void fs_tell_entry(struct fs *fs, struct inode *inode,
+		   struct fuse_entry_param *e);
 
 /* What an entry of a directory denotes. */
 struct target {
@@ -86,12 +111,20 @@ struct target {
 };
 
 /*
- * Find out.  -ENOENT: a reserved name that denotes nothing; the parent is gone.
+ * What is said of a directory that is gone.  -ESTALE where there is another one
+ * now: the kernel walks the path again then, without what it has cached.
+ */
+int fs_gone_error(const struct inode *dir);
+/*
+ * Find out.  -ENOENT: a reserved name that denotes nothing; the parent is gone,
+ * or fs_gone_error() of that.
  * -EINVAL, -EILSEQ, -ENAMETOOLONG: no znode could have this name.
  */
 int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 	      struct target *target);
 void fs_target_put(struct fs *fs, struct target *target);
+/* How long the kernel may keep in mind that there is no such entry. */
+double fs_negative_timeout(struct fs *fs, const struct target *target);
 /* The same for something that is about to be made or removed: never special. */
 int fs_target_plain(struct fs *fs, fuse_ino_t parent, const char *entry,
 		    struct target *target);

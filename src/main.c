@@ -26,6 +26,9 @@
 /* At the end, for what open files have gathered. */
 #define FLUSH_MS 5000
 
+/* The mount does not wait longer than this for remote events to be on. */
+#define WATCH_START_MS 3000
+
 struct program {
 	struct options opt;
 	struct daemon daemon;
@@ -130,10 +133,13 @@ static int mount_and_serve(struct program *p)
 	struct fuse_session *se = p->fs.se;
 	int rc;
 
+	if (watch_start(&p->fs, WATCH_START_MS) < 0)
+		log_notice("no remote events: the feed could not be started");
 	p->fs.ready = on_ready;
 	p->fs.ready_arg = p;
 	if (fuse_session_mount(se, p->opt.mountpoint) != 0)
 		return -EIO; /* libfuse has said why */
+	announce_start(&p->fs);
 	rc = fuse_set_signal_handlers(se) == 0 ? serve(p) : -EIO;
 	if (zk_get_state(p->fs.zk) == ZK_CONNECTED)
 		flush_all(&p->fs, FLUSH_MS);
@@ -182,8 +188,11 @@ int main(int argc, char **argv)
 {
 	struct program p = {.daemon.pipe = -1};
 	struct fuse_session *se;
-	int rc = options_parse(&p.opt, argc, argv);
+	int rc;
 
+	if (argc == 3 && strcmp(argv[1], HELPER_ARG) == 0)
+		return helper_main(argv[2]);
+	rc = options_parse(&p.opt, argc, argv);
 	if (rc != 0) {
 		options_release(&p.opt);
 		return rc < 0;

@@ -23,6 +23,7 @@ static struct node *node_new(struct node_table *t, struct node *parent,
 	list_init(&node->inodes);
 	list_init(&node->cached);
 	turn_init(&node->writers);
+	told_init(&node->told);
 	node->name = xstrdup(name);
 	node->null_mzxid = -1;
 	node->refs = 1;
@@ -31,32 +32,13 @@ static struct node *node_new(struct node_table *t, struct node *parent,
 		node->parent = node_ref(parent);
 		node->ino_base = htab_hash_bytes(name, strlen(name),
 						 parent->ino_base);
+		htab_add(&t->names, &node->by_name, name_hash(parent, name));
+		list_add_tail(&parent->children, &node->sibling);
 	}
 	return node;
 }
 
-static void attach(struct node_table *t, struct node *node)
-{
-	node->detached = false;
-	htab_add(&t->names, &node->by_name,
-		 name_hash(node->parent, node->name));
-	list_add_tail(&node->parent->children, &node->sibling);
-}
-
-static void detach_one(struct node_table *t, struct node *node)
-{
-	if (node->detached || !node->parent)
-		return;
-	htab_del(&t->names, &node->by_name);
-	list_del(&node->sibling);
-	node->detached = true;
-}
-
-/*
- * The next node after @node in its subtree below @top, parents first; NULL at
- * the end.  No recursion: how deep a tree is, others decide.
- */
-static struct node *next_below(struct node *node, const struct node *top)
+struct node *node_next_below(struct node *node, const struct node *top)
 {
 	if (!list_empty(&node->children))
 		return list_first(&node->children, struct node, sibling);
@@ -65,22 +47,6 @@ static struct node *next_below(struct node *node, const struct node *top)
 	if (node == top)
 		return NULL;
 	return list_entry(node->sibling.next, struct node, sibling);
-}
-
-/* Leaves first, so that what is detached has no children that are not. */
-static void detach(struct node_table *t, struct node *top)
-{
-	struct node *node = top;
-
-	for (;;) {
-		while (!list_empty(&node->children))
-			node = list_first(&node->children, struct node,
-					  sibling);
-		detach_one(t, node);
-		if (node == top)
-			return;
-		node = node->parent;
-	}
 }
 
 struct node *node_find(struct node_table *t, struct node *parent,
@@ -101,16 +67,9 @@ struct node *node_find(struct node_table *t, struct node *parent,
 struct node *node_get(struct node_table *t, struct node *parent,
 		      const char *name)
 {
-	struct node *node;
+	struct node *node = node_find(t, parent, name);
 
-	if (parent->detached)
-		return NULL;
-	node = node_find(t, parent, name);
-	if (!node) {
-		node = node_new(t, parent, name);
-		attach(t, node);
-	}
-	return node;
+	return node ? node : node_new(t, parent, name);
 }
 
 struct node *node_ref(struct node *node)
@@ -136,7 +95,9 @@ void node_put(struct node_table *t, struct node **p)
 	while (node && --node->refs == 0) {
 		struct node *parent = node->parent;
 
-		detach_one(t, node);
+		if (parent)
+			htab_del(&t->names, &node->by_name);
+		list_del(&node->sibling);
 		drop_data(t, node);
 		t->n_nodes--;
 		free(node->name);
@@ -167,6 +128,54 @@ char *node_path(const struct node *node)
 			*--end = '/';
 	}
 	return path;
+}
+
+/* Past the root's own path and a '/'; NULL if that is not where it leads. */
+static const char *below_root(const struct node_table *t, const char *path)
+{
+	size_t len = strlen(t->root->name);
+
+	if (strncmp(path, t->root->name, len) != 0 ||
+	    (path[len] != '/' && path[len] != '\0'))
+		return NULL;
+	return path + len + strspn(path + len, "/");
+}
+
+static struct node *walk(struct node_table *t, const char *path,
+			 struct node *(*step)(struct node_table *t,
+					      struct node *parent,
+					      const char *name))
+{
+	const char *below = below_root(t, path);
+	_cleanup_free_ char *copy = below ? xstrdup(below) : NULL;
+	struct node *node = below ? node_ref(t->root) : NULL;
+	char *name, *rest = copy;
+
+	while (node && rest && *rest) {
+		struct node *parent = node;
+
+		name = strsep(&rest, "/");
+		node = step(t, parent, name);
+		node_put(t, &parent);
+	}
+	return node;
+}
+
+struct node *node_at(struct node_table *t, const char *path)
+{
+	return walk(t, path, node_get);
+}
+
+struct node *node_find_at(struct node_table *t, const char *path)
+{
+	return walk(t, path, node_find);
+}
+
+struct node *node_top(struct node *node)
+{
+	while (node->parent && node->parent->parent)
+		node = node->parent;
+	return node;
 }
 
 /* --- what is known ------------------------------------------------------- */
@@ -217,118 +226,123 @@ static void decide_kind(const struct node_table *t, struct node *node)
 	node->decided = true;
 }
 
+/* Answers of one session come in order; of another they need not. */
 static bool is_older(const struct zstat *a, const struct zstat *b)
 {
 	return a->czxid < b->czxid || a->mzxid < b->mzxid ||
 	       a->pzxid < b->pzxid;
 }
 
-int node_learn(struct node_table *t, struct node **p, const struct zstat *stat,
-	       struct blob *data, pid_t thread)
+/* Nothing is known of what is here, if anything is. */
+static void clear(struct node_table *t, struct node *node)
 {
-	struct node *node = *p;
+	drop_data(t, node);
+	node->known = node->absent = false;
+	node->valid = 0;
+	node->null_mzxid = -1;
+	node->fresh_for = 0;
+}
 
-	if (node->detached)
-		return -ESTALE;
-	if (node->known && is_older(stat, &node->stat))
-		return 0;
-	if (node->known && node->stat.czxid != stat->czxid && !node->parent) {
-		/* The chroot itself was made anew: nothing below is the same. */
-		while (!list_empty(&node->children))
-			detach(t, list_first(&node->children, struct node,
-					     sibling));
-		node->known = false;
+/* What was here is no more. */
+static void retire(struct node_table *t, struct node *node, bool unlinked)
+{
+	struct inode *inode;
+
+	for_each_inode (inode, node)
+		inode_retire(inode, unlinked);
+	clear(t, node);
+	node->embryo = node->decided = node->is_dir = false;
+	told_lost(&node->told);
+}
+
+static void retire_below(struct node_table *t, struct node *top, bool unlinked)
+{
+	struct node *node = top;
+
+	while ((node = node_next_below(node, top))) {
+		retire(t, node, unlinked);
+		node->absent = true;
 	}
-	if (node->known && node->stat.czxid != stat->czxid) {
-		struct node *old = node;
+}
 
-		detach(t, old);
-		node = *p = node_get(t, old->parent, old->name);
-		node_put(t, &old);
+/* Another znode has the name, or a znode had none that was known. */
+static bool is_replaced(const struct node *node, const struct zstat *stat)
+{
+	const struct inode *inode;
+
+	if (node->known)
+		return node->stat.czxid != stat->czxid;
+	for_each_inode (inode, node) {
+		if (!inode->gone && inode->czxid != 0 &&
+		    inode->czxid != stat->czxid)
+			return true;
+	}
+	return false;
+}
+
+static void identify(struct node *node)
+{
+	struct inode *inode;
+
+	for_each_inode (inode, node) {
+		if (!inode->gone)
+			inode->czxid = node->stat.czxid;
+	}
+}
+
+void node_learn(struct node_table *t, struct node *node,
+		const struct zstat *stat, struct blob *data, pid_t thread)
+{
+	if (node->known && is_older(stat, &node->stat))
+		return;
+	if (is_replaced(node, stat)) {
+		/* The root has one inode for ever. */
+		if (node->parent)
+			retire(t, node, false);
+		retire_below(t, node, false);
 	}
 	if (node->known && node->stat.mzxid != stat->mzxid)
 		drop_data(t, node);
 	/* Somebody else was faster: it is what they have made. */
 	if (node->embryo)
 		node->decided = false;
-	node->embryo = false;
+	node->embryo = node->absent = false;
 	node->stat = *stat;
 	node->known = true;
+	identify(node);
 	if (data)
 		set_data(t, node, data);
 	decide_kind(t, node);
 	node->fresh_for = thread;
 	node->fresh_at = now_ms();
-	return 0;
+}
+
+static void remove_node(struct node_table *t, struct node *node, bool unlinked)
+{
+	retire_below(t, node, unlinked);
+	if (!node->parent)
+		return;
+	retire(t, node, unlinked);
+	node->absent = true;
 }
 
 void node_gone(struct node_table *t, struct node *node)
 {
 	if (!node->embryo)
-		detach(t, node);
+		remove_node(t, node, false);
 }
 
 void node_unlinked(struct node_table *t, struct node *node)
 {
-	node->unlinked = true;
-	node->embryo = false;
-	detach(t, node);
+	remove_node(t, node, true);
 }
 
 void node_unknown(struct node_table *t, struct node *node)
 {
 	struct node *n;
 
-	for (n = node; n; n = next_below(n, node)) {
-		n->known = false;
-		n->fresh_for = 0;
-		drop_data(t, n);
-	}
-}
-
-/* Takes @name.  The node is in no name meanwhile, but keeps its children. */
-static void reattach(struct node_table *t, struct node *node,
-		     struct node *parent, char *name)
-{
-	struct node *old_parent = node->parent;
-
-	node->parent = node_ref(parent);
-	node_put(t, &old_parent);
-	free(node->name);
-	node->name = name;
-	attach(t, node);
-	node_unknown(t, node);
-}
-
-void node_moved(struct node_table *t, struct node *node,
-		struct node *new_parent, const char *new_name)
-{
-	struct node *target = node_find(t, new_parent, new_name);
-	char *name = xstrdup(new_name);
-
-	if (target && target != node)
-		node_unlinked(t, target);
-	node_put(t, &target);
-	detach_one(t, node);
-	reattach(t, node, new_parent, name);
-}
-
-void node_exchanged(struct node_table *t, struct node *a, struct node *b)
-{
-	struct node *a_parent = a->parent;
-	char *a_name = xstrdup(a->name), *b_name = xstrdup(b->name);
-
-	if (a->detached || b->detached) {
-		free(a_name);
-		free(b_name);
-		return;
-	}
-	node_ref(a_parent);
-	detach_one(t, a);
-	detach_one(t, b);
-	reattach(t, a, b->parent, b_name);
-	reattach(t, b, a_parent, a_name);
-	node_put(t, &a_parent);
+	for (n = node; n; n = node_next_below(n, node))
+		clear(t, n);
 }
 
 void node_make_embryo(struct node *node)
@@ -353,7 +367,7 @@ void node_made_as_file(struct node *node)
 
 bool node_is_fresh(const struct node *node, pid_t thread, bool data)
 {
-	return node->known && !node->detached && (!data || node->data) &&
+	return node->known && (!data || node->data) &&
 	       node->fresh_for == thread &&
 	       now_ms() - node->fresh_at < NODE_FRESH_MS;
 }
@@ -377,106 +391,6 @@ enum inode_kind node_kind(const struct node *node)
 	return node->is_dir ? INODE_DIR : INODE_FILE;
 }
 
-/* --- inodes -------------------------------------------------------------- */
-
-/* 53 bits, which also programs that count in doubles keep apart; never 1. */
-static uint64_t ino_of_base(uint64_t base)
-{
-	return (base & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
-}
-
-uint64_t node_child_ino(const struct node *parent, const char *name)
-{
-	return ino_of_base(
-		htab_hash_bytes(name, strlen(name), parent->ino_base));
-}
-
-/* The next free one if the kernel still holds an older face of the name. */
-static uint64_t pick_ino(struct node_table *t, struct node *node,
-			 enum node_view view, enum inode_kind kind)
-{
-	uint64_t face = view * 4 + (kind == INODE_DATA ? 1 : 0);
-	uint64_t ino = ino_of_base(node->ino_base + face);
-
-	if (!node->parent && face == 0)
-		return NODE_ROOT_INO;
-	while (inode_find(t, ino))
-		ino = ino_of_base(htab_hash_u64(ino));
-	return ino;
-}
-
-static struct inode *inode_new(struct node_table *t, struct node *node,
-			       enum node_view view, enum inode_kind kind)
-{
-	struct inode *inode = xcalloc(1, sizeof(*inode));
-
-	inode->node = node_ref(node);
-	inode->view = view;
-	inode->kind = kind;
-	inode->ino = pick_ino(t, node, view, kind);
-	list_init(&inode->files);
-	htab_add(&t->inos, &inode->by_ino, htab_hash_u64(inode->ino));
-	list_add_tail(&node->inodes, &inode->in_node);
-	return inode;
-}
-
-struct inode *node_inode(struct node_table *t, struct node *node,
-			 enum node_view view, enum inode_kind kind)
-{
-	struct inode *inode;
-
-	for_each_inode (inode, node) {
-		if (inode->view == view && inode->kind == kind)
-			return inode;
-	}
-	return inode_new(t, node, view, kind);
-}
-
-struct inode *inode_find(struct node_table *t, uint64_t ino)
-{
-	uint64_t hash = htab_hash_u64(ino);
-	struct hlink *l;
-
-	htab_for_each_hash (l, &t->inos, hash) {
-		struct inode *inode = container_of(l, struct inode, by_ino);
-
-		if (inode->ino == ino)
-			return inode;
-	}
-	return NULL;
-}
-
-static void inode_free(struct node_table *t, struct inode *inode)
-{
-	htab_del(&t->inos, &inode->by_ino);
-	list_del(&inode->in_node);
-	node_put(t, &inode->node);
-	free(inode);
-}
-
-static void free_if_unused(struct node_table *t, struct inode *inode)
-{
-	if (inode->lookups == 0 && inode->opens == 0)
-		inode_free(t, inode);
-}
-
-void inode_forget(struct node_table *t, struct inode *inode, uint64_t n)
-{
-	inode->lookups -= MIN(n, inode->lookups);
-	free_if_unused(t, inode);
-}
-
-void inode_open(struct inode *inode)
-{
-	inode->opens++;
-}
-
-void inode_close(struct node_table *t, struct inode *inode)
-{
-	inode->opens--;
-	free_if_unused(t, inode);
-}
-
 /* --- the table ----------------------------------------------------------- */
 
 void node_table_init(struct node_table *t, const char *root_path,
@@ -497,24 +411,9 @@ void node_table_init(struct node_table *t, const char *root_path,
 	root->lookups = 1; /* ours: it is never forgotten */
 }
 
-static void forget_all(struct node_table *t)
-{
-	size_t i = 0;
-
-	/* The table shrinks meanwhile: the mask is not what it was. */
-	while (t->inos.count > 0) {
-		struct hlink *l = t->inos.buckets[i & t->inos.mask];
-
-		if (l)
-			inode_free(t, container_of(l, struct inode, by_ino));
-		else
-			i++;
-	}
-}
-
 void node_table_release(struct node_table *t)
 {
-	forget_all(t);
+	inode_forget_all(t);
 	node_put(t, &t->root);
 	htab_release(&t->names);
 	htab_release(&t->inos);

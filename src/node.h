@@ -7,27 +7,27 @@
  *
  * Three kinds of identifier
  *
- *   path   "/services/web".  What the server is asked for.  Derived from the
- *          node and its parents when needed, so that a rename of a directory
- *          is one change here.  Inode numbers are made of it once, so that
- *          a listing can name them before anybody has looked.
- *   node   One for each znode that is known or asked for.  Its identity is
- *          the znode's czxid: a name that was deleted and created again is
- *          another node, and the old one is detached.
- *   inode  What the kernel holds, by number.  A node has one for each face it
- *          shows: a file or a directory in the main view, `.data` of a
- *          directory, a directory in the `.ephemeral` view.  A file that gets
- *          a child becomes a directory: the face, and so the number, is
- *          another one, as the kernel demands.
+ *   path   "/services/web".  What the server is asked for.
+ *   node   One for each path that is known or asked for: a place in the tree.
+ *          It never moves, so that what was asked for its path is about it
+ *          whenever the answer comes.  The znode that stands there may come,
+ *          go, and be another one, which its czxid tells.
+ *   inode  What the kernel holds, by number: one face of one znode.  A znode
+ *          has one for each face it shows: a file or a directory in the main
+ *          view, `.data` of a directory, a directory in the `.ephemeral` view.
+ *          A file that gets a child becomes a directory: the face, and so the
+ *          number, is another one, as the kernel demands.  When the znode is
+ *          deleted or replaced its inodes are `gone`: they stay as long as
+ *          the kernel wants, at the place where they were.  A rename carries
+ *          the inodes from one place to the other.
  *
  * Who keeps what alive
  *
  *   An inode lives while the kernel counts lookups of it or a handle is open.
  *   A node lives while it has an inode, a child, or a reference (node_get(),
- *   node_ref()) of an operation that is under way.  Detaching takes a node
- *   out of its name, not out of life.  The kernel's count is raised before the
- *   reply that tells of the inode and lowered again if that reply fails; a
- *   kernel that forgets more than it was told is not believed.
+ *   node_ref()).  The kernel's count is raised before the reply that tells of
+ *   the inode and lowered again if that reply fails; a kernel that forgets
+ *   more than it was told is not believed.
  *
  * What is known may be used only while it is valid: node_is_fresh().
  *
@@ -42,13 +42,9 @@
 #include "blob.h"
 #include "htab.h"
 #include "list.h"
+#include "told.h"
 #include "turn.h"
 #include "zstat.h"
-
-enum node_view {
-	VIEW_MAIN,
-	VIEW_EPHEMERAL,
-};
 
 enum inode_kind {
 	INODE_FILE,
@@ -57,28 +53,39 @@ enum inode_kind {
 };
 
 struct node {
-	/* The tree.  A detached node keeps its parent, for its path. */
-	struct hlink by_name; /* in table->names unless detached */
+	/* The tree. */
+	struct hlink by_name; /* in table->names */
 	struct node *parent;  /* a reference; NULL for the root */
-	struct list children; /* of node, attached ones only */
+	struct list children; /* of node */
 	struct list sibling;
-	struct list inodes;
+	struct list inodes; /* the oldest first */
 	int refs;
 
-	bool detached; /* its name is no longer its own */
-	bool unlinked; /* ... because this mount removed it */
-	bool embryo;   /* opened by a create here, not yet at the server */
-	bool known;    /* stat is set */
-	bool decided;  /* is_dir is */
-	bool is_dir;   /* once a directory, always one */
-	bool null;     /* data is null, as of null_mzxid */
+	/* The znode that is here. */
+	bool known;   /* there is one, and stat is its Stat */
+	bool absent;  /* there is none; neither: nothing is known */
+	bool embryo;  /* opened by a create here, not yet at the server */
+	bool decided; /* is_dir is */
+	bool is_dir;  /* once a directory, always one */
+	bool null;    /* data is null, as of null_mzxid */
 	int64_t null_mzxid;
-
 	struct zstat stat;
 	struct blob *data;  /* the value at stat.mzxid, or NULL */
 	struct list cached; /* in table->cached while data is set */
 	pid_t fresh_for;    /* the thread whose system call fetched all this */
 	int64_t fresh_at;   /* ms */
+
+	/* For those who watch; see told.h, listing.h, watch.h. */
+	struct told told;
+	int64_t list_czxid; /* of the znode whose list is held; 0: none */
+	uint64_t list_valid; /* the guard under which that list is complete */
+	bool in_list;      /* held by the parent's list */
+	bool watch_asked;  /* of a top-level node: the feed is to watch it */
+	uint32_t mark;     /* the number of the list that had it last */
+	uint32_t list_changes; /* counts events of children coming and going */
+	uint64_t watched;  /* the feed's epoch in which it does */
+	uint64_t valid;    /* the guard under which what is known is so */
+	uint32_t changes;  /* counts what may have changed it */
 
 	struct turn writers; /* one commit at a time */
 	uint64_t ino_base;   /* what its inode numbers are made of */
@@ -95,6 +102,11 @@ struct inode {
 	struct list files; /* of struct file, see file.h */
 	enum node_view view;
 	enum inode_kind kind;
+	bool gone;          /* its znode is no more, or not here any more */
+	bool unlinked;      /* ... because this mount removed it */
+	int64_t czxid;      /* of its znode; 0 while that is not known */
+	struct zstat *last; /* what it was when it went; only if gone */
+	struct blob *last_data; /* the same, if that was known */
 };
 
 #define for_each_inode(inode, node)                                            \
@@ -115,6 +127,7 @@ struct node_table {
 	size_t cached_bytes;
 	size_t cached_max;
 	size_t n_nodes;
+	uint32_t mark; /* the number of the last list */
 };
 
 #define NODE_ROOT_INO 1 /* FUSE_ROOT_ID */
@@ -134,7 +147,7 @@ void node_table_release(struct node_table *t);
 
 /*
  * The node at @name below @parent, made if it is not there: a placeholder for
- * what is being asked.  Returns a reference; NULL if @parent is detached.
+ * what is being asked.  Returns a reference.
  */
 struct node *node_get(struct node_table *t, struct node *parent,
 		      const char *name);
@@ -147,27 +160,41 @@ void node_put(struct node_table *t, struct node **node);
 
 /* malloc'ed. */
 char *node_path(const struct node *node);
+/* A reference, the node made if need be; NULL if @path is not below the root. */
+struct node *node_at(struct node_table *t, const char *path);
+/* The same, but NULL if it is not there. */
+struct node *node_find_at(struct node_table *t, const char *path);
+/* The ancestor just below the root, or the node itself; the root for itself. */
+struct node *node_top(struct node *node);
+/* Whether the kernel can have a directory of it. */
+bool node_is_open_dir(const struct node *node);
+/*
+ * The next node after @node in its subtree below @top, parents first; NULL at
+ * the end.  No recursion: how deep a tree is, others decide.
+ */
+struct node *node_next_below(struct node *node, const struct node *top);
 
 /*
- * The server has answered for *@node: @stat, and the value if it was asked
- * for (else NULL).  If the znode is not the one that was known, *@node is
- * detached and the caller's reference becomes one to the new node, unless the
- * old one was detached already: then -ESTALE, and nothing is learned.
+ * The server has answered for @node: @stat, and the value if it was asked for
+ * (else NULL).  If the znode is not the one that was known, the inodes of that
+ * and of all below it are gone.  An answer that is older than what is known
+ * changes nothing.
  */
-int node_learn(struct node_table *t, struct node **node,
-	       const struct zstat *stat, struct blob *data, pid_t thread);
-/* The server says that there is no such znode (or has just deleted it). */
+void node_learn(struct node_table *t, struct node *node,
+		const struct zstat *stat, struct blob *data, pid_t thread);
+/*
+ * The server says that there is no such znode.  Its inodes and those of all
+ * below it are gone.  Does nothing to an embryo, of which no server knows.
+ */
 void node_gone(struct node_table *t, struct node *node);
-/* The same, and it was this mount that removed it. */
+/* This mount has removed it, be it an embryo. */
 void node_unlinked(struct node_table *t, struct node *node);
 /*
- * Renamed at the server by this mount: node and all below keep their inodes
- * and kinds, but every znode is a new one of which nothing is known yet.  A
- * node that had the new name is unlinked.
+ * Renamed at the server by this mount: the inodes and kinds of @from and all
+ * below it are at @to now, where every znode is a new one of which nothing is
+ * known yet.  What was at @to is unlinked; nothing is at @from.
  */
-void node_moved(struct node_table *t, struct node *node,
-		struct node *new_parent, const char *new_name);
-
+void node_moved(struct node_table *t, struct node *from, struct node *to);
 /* The same for two that have changed places. */
 void node_exchanged(struct node_table *t, struct node *a, struct node *b);
 /* Nothing is known any more of the node and all below. */
@@ -203,13 +230,28 @@ enum inode_kind node_kind(const struct node *node);
 
 /* The number that a child called @name gets if it is met as a file or dir. */
 uint64_t node_child_ino(const struct node *parent, const char *name);
-/* The inode for this face, made if need be. */
+/* The inode for this face of the znode that is here, made if need be. */
 struct inode *node_inode(struct node_table *t, struct node *node,
 			 enum node_view view, enum inode_kind kind);
+/* The same, but NULL if there is none. */
+struct inode *node_find_inode(const struct node *node, enum node_view view,
+			      enum inode_kind kind);
+/* One that is gone already, for a znode that was here and is to be removed. */
+struct inode *node_gone_inode(struct node_table *t, struct node *node,
+			      enum node_view view, enum inode_kind kind);
 /* NULL if the number is not known. */
 struct inode *inode_find(struct node_table *t, uint64_t ino);
 void inode_forget(struct node_table *t, struct inode *inode, uint64_t n);
 void inode_open(struct inode *inode);
 void inode_close(struct node_table *t, struct inode *inode);
+/* The kernel forgets everything: the mount is no more. */
+void inode_forget_all(struct node_table *t);
+/* Its znode is no more. */
+void inode_retire(struct inode *inode, bool unlinked);
+/* What stat(2) is to be made of. */
+static inline const struct zstat *inode_stat(const struct inode *inode)
+{
+	return inode->last ? inode->last : &inode->node->stat;
+}
 
 #endif

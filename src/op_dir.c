@@ -26,6 +26,8 @@ struct readdir {
 	size_t size;
 	off_t off;
 	char *path;
+	uint32_t changes; /* of the list, when it was asked for */
+	struct watch_ask ask;
 
 	/* In `.ephemeral`: the paths asked about, and what is still open. */
 	struct eph_query *queries;
@@ -47,16 +49,16 @@ static struct dir *dir_of(const struct fuse_file_info *fi)
 
 /* --- the answer ---------------------------------------------------------- */
 
+/* As the kernel knows it. */
 static void known_stat_locked(struct node *node, struct stat *st)
 {
 	enum inode_kind kind = node_kind(node);
-	struct inode *inode;
+	struct inode *inode = node_find_inode(node, VIEW_MAIN, kind);
 
+	if (!inode)
+		return;
 	st->st_mode = kind == INODE_DIR ? S_IFDIR : S_IFREG;
-	for_each_inode (inode, node) {
-		if (inode->view == VIEW_MAIN && inode->kind == kind)
-			st->st_ino = inode->ino;
-	}
+	st->st_ino = inode->ino;
 }
 
 /* Number and type as far as they are known; readers stat what they must. */
@@ -69,12 +71,12 @@ static void entry_stat_locked(struct fs *fs, struct dir *dir,
 
 	st->st_ino = 0xffffffff; /* libfuse's FUSE_UNKNOWN_INO */
 	st->st_mode = 0;
-	if (dir->inode->view != VIEW_MAIN || parent->detached ||
+	if (dir->inode->view != VIEW_MAIN || dir->inode->gone ||
 	    name_to_znode(entry, parent == fs->nodes.root, znode) < 0)
 		return;
 	st->st_ino = node_child_ino(parent, znode);
 	node = node_find(&fs->nodes, parent, znode);
-	if (node && node->decided)
+	if (node && node->decided && watch_guard_locked(fs, node))
 		known_stat_locked(node, st);
 	node_put(&fs->nodes, &node);
 }
@@ -173,6 +175,19 @@ static int add_dots(struct dir *dir)
 	return rc < 0 ? rc : dir_add(dir, "..");
 }
 
+/* Whoever sees `.data` in the list, or not, must hear when that changes. */
+static void seen_locked(struct readdir *op)
+{
+	struct node *node = op->dir->inode->node;
+	struct fs *fs = op->req.fs;
+
+	if (op->dir->inode->gone)
+		return;
+	look_seen_locked(fs, node, VIEW_MAIN);
+	if (watch_is_late_locked(fs, node, &op->ask))
+		look_locked(fs, node);
+}
+
 static void on_own_data(void *arg, const struct zk_result *r)
 {
 	struct readdir *op = arg;
@@ -181,14 +196,15 @@ static void on_own_data(void *arg, const struct zk_result *r)
 	int rc = 0;
 
 	fs_lock(fs);
-	node = node_ref(op->dir->inode->node);
+	node = op->dir->inode->node;
 	if (r->rc == 0)
-		node_learn(&fs->nodes, &node, r->stat, r->data,
+		node_learn(&fs->nodes, node, r->stat, r->data,
 			   op->req.thread);
 	if (r->rc == 0 && !node_is_null(&fs->nodes, node))
 		rc = dir_add(op->dir, ".data");
-	node_put(&fs->nodes, &node);
+	seen_locked(op);
 	fs_unlock(fs);
+	watch_pump(fs);
 	/* Data that may not be read is none to the eye; -ENOENT is too late. */
 	if (r->rc < 0 && r->rc != -EACCES && r->rc != -ENOENT)
 		rc = r->rc;
@@ -215,6 +231,7 @@ static void on_children(void *arg, const struct zk_result *r)
 	struct readdir *op = arg;
 	struct fs *fs = op->req.fs;
 	struct node *node;
+	bool late;
 	int rc = r->rc;
 
 	if (rc == 0)
@@ -224,13 +241,19 @@ static void on_children(void *arg, const struct zk_result *r)
 	if (rc < 0)
 		return readdir_fail(op, rc);
 	fs_lock(fs);
-	node = node_ref(op->dir->inode->node);
-	node_learn(&fs->nodes, &node, r->stat, NULL, op->req.thread);
-	node_put(&fs->nodes, &node);
+	node = op->dir->inode->node;
+	node_learn(&fs->nodes, node, r->stat, NULL, op->req.thread);
+	late = listing_learn_locked(fs, node, r->names, r->n_names,
+				    op->changes, op->ask.guard);
 	rc = add_embryos_locked(fs, op->dir);
 	if (rc == 0)
 		rc = add_data_locked(fs, op->dir);
+	if (rc > 0)
+		seen_locked(op);
 	fs_unlock(fs);
+	if (late)
+		listing_relist(fs, node);
+	watch_pump(fs);
 	if (rc < 0)
 		readdir_fail(op, rc);
 	else if (rc > 0)
@@ -350,6 +373,21 @@ static void list_ephemerals(struct readdir *op)
 
 /* --- the operations ------------------------------------------------------ */
 
+/*
+ * The kernel may keep the listing while it is guarded: each entry that comes
+ * or goes is announced, and that makes the kernel drop it.
+ */
+static void keep_listing_locked(struct fs *fs, struct inode *inode,
+				struct fuse_file_info *fi)
+{
+	if (inode->gone || inode->view != VIEW_MAIN ||
+	    watch_guard_locked(fs, inode->node) == 0 ||
+	    !look_is_settled_locked(fs, inode->node))
+		return;
+	fi->cache_readdir = 1;
+	fi->keep_cache = listing_is_valid_locked(fs, inode->node);
+}
+
 void op_opendir(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dir *dir = NULL;
@@ -364,8 +402,12 @@ void op_opendir(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 		rc = -ESTALE;
 	else if (inode->kind != INODE_DIR)
 		rc = -ENOTDIR;
+	else if (inode->gone)
+		rc = fs_gone_error(inode);
 	else
 		dir = dir_new(req.fs, inode);
+	if (dir)
+		keep_listing_locked(req.fs, inode, fi);
 	fs_unlock(req.fs);
 	if (rc < 0)
 		return req_err(&req, rc);
@@ -377,7 +419,7 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 		off_t off, struct fuse_file_info *fi)
 {
 	struct readdir *op = xcalloc(1, sizeof(*op));
-	bool ephemeral;
+	bool ephemeral, gone;
 	struct fs *fs;
 
 	req_init(&op->req, freq);
@@ -388,10 +430,15 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 	if (off > 0 && op->dir->loaded)
 		return readdir_answer(op);
 	fs_lock(fs);
+	gone = op->dir->inode->gone;
 	op->path = node_path(op->dir->inode->node);
+	op->changes = op->dir->inode->node->list_changes;
+	op->ask = watch_ask_locked(fs, op->dir->inode->node);
 	ephemeral = op->dir->inode->view == VIEW_EPHEMERAL;
 	fs_unlock(fs);
-	if (ephemeral)
+	if (gone)
+		readdir_fail(op, -ENOENT);
+	else if (ephemeral)
 		list_ephemerals(op);
 	else
 		zk_children(fs->zk, op->path,

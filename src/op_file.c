@@ -14,6 +14,7 @@
 #include "file.h"
 #include "fs.h"
 #include "op.h"
+#include "tell.h"
 
 static struct file *file_of(const struct fuse_file_info *fi)
 {
@@ -31,21 +32,21 @@ struct fetch {
 	void (*done)(struct fetch *f, int rc);
 
 	/* Internal state. */
+	struct node *node; /* a reference */
+	struct watch_ask ask;
 	char *path;
 };
 
 static int learn_base_locked(struct fetch *f, const struct zk_result *r)
 {
 	struct fs *fs = f->req->fs;
-	struct node *node = node_ref(f->file->inode->node);
-	bool same;
+	const struct inode *inode = f->file->inode;
 
-	node_learn(&fs->nodes, &node, r->stat, r->data, f->req->thread);
-	same = node == f->file->inode->node;
-	node_put(&fs->nodes, &node);
-	if (!same && !f->file->base)
+	node_learn(&fs->nodes, f->node, r->stat, r->data, f->req->thread);
+	watch_answered_locked(fs, f->node, &f->ask);
+	if (inode->gone && !f->file->base)
 		return -ESTALE;
-	if (same)
+	if (!inode->gone)
 		blob_assign(&f->file->base, blob_ref(r->data));
 	f->file->eof = false;
 	return 0;
@@ -61,9 +62,10 @@ static void on_fetched(void *arg, const struct zk_result *r)
 	if (rc == 0)
 		rc = learn_base_locked(f, r);
 	else if (rc == -ENOENT)
-		node_gone(&fs->nodes, f->file->inode->node);
+		node_gone(&fs->nodes, f->node);
 	if (rc == -ENOENT)
 		rc = f->file->base ? 0 : -ESTALE;
+	node_put(&fs->nodes, &f->node);
 	fs_unlock(fs);
 	free(f->path);
 	f->done(f, rc);
@@ -78,10 +80,28 @@ static void on_sync(void *arg, const struct zk_result *r)
 {
 	struct fetch *f = arg;
 
+	struct fs *fs = f->req->fs;
+
 	if (r->rc == 0)
 		return fetch_get(f);
+	fs_lock(fs);
+	node_put(&fs->nodes, &f->node);
+	fs_unlock(fs);
 	free(f->path);
 	f->done(f, r->rc);
+}
+
+/* Of what is not at the server, or not any more. */
+static struct blob *last_base_locked(const struct inode *inode)
+{
+	struct file *file;
+
+	list_for_each (file, &inode->files, in_inode) {
+		if (file->base)
+			return blob_ref(file->base);
+	}
+	return inode->last_data ? blob_ref(inode->last_data)
+				: blob_new(NULL, 0);
 }
 
 /* What is in hand already is as good as what a get would bring. */
@@ -90,28 +110,50 @@ static bool base_is_in_hand_locked(struct fetch *f)
 	struct file *file = f->file;
 	struct node *node = file->inode->node;
 
-	if (node->detached || (node->embryo && file->inode->kind == INODE_FILE)) {
+	if (file->inode->gone ||
+	    (node->embryo && file->inode->kind == INODE_FILE)) {
 		if (!file->base)
-			file->base = node->data ? blob_ref(node->data)
-						: blob_new(NULL, 0);
+			file->base = last_base_locked(file->inode);
 		return true;
 	}
-	if (file->direct || !node_is_fresh(node, f->req->thread, true))
+	if (file->direct || !watch_is_usable_locked(f->req->fs, node,
+						    f->req->thread, true))
 		return false;
 	blob_assign(&file->base, blob_ref(node->data));
 	file->eof = false;
 	return true;
 }
 
+static void fetch_start(struct fetch *f);
+
+static void on_looked(void *arg, const struct zk_result *r)
+{
+	struct fetch *f = arg;
+
+	if (r->rc < 0)
+		f->done(f, r->rc);
+	else
+		fetch_start(f);
+}
+
 static void fetch_start(struct fetch *f)
 {
+	struct node *node = f->file->inode->node;
 	struct fs *fs = f->req->fs;
-	bool in_hand;
+	bool in_hand, wait;
 
 	fs_lock(fs);
 	in_hand = base_is_in_hand_locked(f);
-	f->path = in_hand ? NULL : node_path(f->file->inode->node);
+	wait = !in_hand && !f->file->direct &&
+	       look_wait_locked(fs, node, req_to(f->req, on_looked, f));
+	if (!in_hand && !wait) {
+		f->node = node_ref(f->file->inode->node);
+		f->path = node_path(f->node);
+		f->ask = watch_ask_locked(fs, f->node);
+	}
 	fs_unlock(fs);
+	if (wait)
+		return;
 	if (in_hand)
 		f->done(f, 0);
 	else if (f->file->direct)
@@ -153,8 +195,12 @@ static bool wants_write(int flags)
 static int open_check_locked(struct fs *fs, const struct inode *inode,
 			     int flags)
 {
-	/* The kernel walks the path again. */
-	if (!inode || (inode->node->detached && !inode->node->unlinked))
+	/*
+	 * The kernel walks the path again.  What was removed here between the
+	 * lookup and the open was there when it was looked up.
+	 */
+	if (!inode || (inode->gone && !inode->unlinked) ||
+	    (inode->gone && !inode->opens && !inode->last_data))
 		return -ESTALE;
 	if (inode->kind == INODE_DIR)
 		return -EISDIR;
@@ -180,8 +226,14 @@ void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
+	if (tell_open(&op->req, fi)) {
+		free(op);
+		return;
+	}
 	op->fi = *fi;
 	op->fi.direct_io = 1;
+	/* What was not written needs no flush. */
+	op->fi.noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 	fs_lock(fs);
 	inode = inode_find(&fs->nodes, ino);
 	rc = open_check_locked(fs, inode, fi->flags);

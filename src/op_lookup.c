@@ -16,10 +16,12 @@
 #include "log.h"
 #include "name.h"
 #include "op.h"
+#include "tell.h"
 
 struct lookup {
 	struct req req;
 	struct target target;
+	struct watch_ask ask;
 	char *path;
 	char *entry; /* only while the target may be an alias */
 };
@@ -38,8 +40,7 @@ static void lookup_end(struct lookup *op)
 
 static void lookup_fail(struct lookup *op, int rc)
 {
-	/* A parent that vanished meanwhile has no such entry. */
-	req_err(&op->req, rc == -ESTALE ? -ENOENT : rc);
+	req_err(&op->req, rc);
 	lookup_end(op);
 }
 
@@ -67,7 +68,23 @@ static struct inode *target_inode_locked(struct fs *fs, struct target *target)
 			  INODE_FILE);
 }
 
-static void lookup_found(struct lookup *op)
+static void lookup_negative(struct lookup *op)
+{
+	struct fs *fs = op->req.fs;
+	double timeout;
+
+	fs_lock(fs);
+	timeout = fs_negative_timeout(fs, &op->target);
+	fs_unlock(fs);
+	req_negative(&op->req, timeout);
+	lookup_end(op);
+}
+
+/*
+ * @late: it may be gone already, or another one, and the event for that has
+ * come: whoever sees it now must hear of that.
+ */
+static void lookup_found(struct lookup *op, bool late)
 {
 	struct fs *fs = op->req.fs;
 	struct fuse_entry_param e;
@@ -76,27 +93,35 @@ static void lookup_found(struct lookup *op)
 	fs_lock(fs);
 	inode = target_inode_locked(fs, &op->target);
 	if (inode)
-		fs_entry(fs, inode, &e);
+		fs_entry(fs, inode, op->target.view, &e);
+	if (inode && late)
+		look_locked(fs, op->target.node);
 	fs_unlock(fs);
+	if (late)
+		watch_pump(fs);
 	if (!inode)
-		return lookup_fail(op, -ENOENT);
+		return lookup_negative(op);
 	req_entry(&op->req, &e);
 	lookup_end(op);
 }
 
+static void on_watched(void *arg, const struct zk_result *r);
+
 static void lookup_learned(struct lookup *op, const struct zk_result *r)
 {
 	struct fs *fs = op->req.fs;
-	int rc;
+	bool wait, late;
 
 	fs_lock(fs);
-	rc = node_learn(&fs->nodes, &op->target.node, r->stat, r->data,
-			op->req.thread);
+	node_learn(&fs->nodes, op->target.node, r->stat, r->data,
+		   op->req.thread);
+	watch_answered_locked(fs, op->target.node, &op->ask);
+	late = watch_is_late_locked(fs, op->target.node, &op->ask);
+	wait = watch_wait_locked(fs, op->target.node,
+				 req_to(&op->req, on_watched, op));
 	fs_unlock(fs);
-	if (rc < 0)
-		lookup_fail(op, rc);
-	else
-		lookup_found(op);
+	if (!wait)
+		lookup_found(op, late);
 }
 
 /* --- a long name --------------------------------------------------------- */
@@ -110,6 +135,7 @@ static void lookup_ask(struct lookup *op)
 	free(op->path);
 	fs_lock(fs);
 	op->path = node_path(op->target.node);
+	op->ask = watch_ask_locked(fs, op->target.node);
 	fs_unlock(fs);
 	zk_get(fs->zk, op->path, req_to(&op->req, on_get, op));
 }
@@ -179,13 +205,14 @@ static void lookup_absent(struct lookup *op)
 	fs_lock(fs);
 	embryo = op->target.node->embryo && !op->target.data;
 	node_gone(&fs->nodes, op->target.node);
+	watch_answered_locked(fs, op->target.node, &op->ask);
 	fs_unlock(fs);
 	if (embryo)
-		lookup_found(op);
+		lookup_found(op, false);
 	else if (op->target.alias)
 		lookup_alias(op);
 	else
-		lookup_fail(op, -ENOENT);
+		lookup_negative(op);
 }
 
 static void on_exists(void *arg, const struct zk_result *r)
@@ -204,11 +231,10 @@ static void on_get(void *arg, const struct zk_result *r)
 {
 	struct lookup *op = arg;
 
-	if (r->rc == -EACCES)
-		zk_exists(op->req.fs->zk, op->path,
-			  req_to(&op->req, on_exists, op));
-	else
-		on_exists(op, r);
+	if (r->rc != -EACCES)
+		return on_exists(op, r);
+	op->ask.unread = true;
+	zk_exists(op->req.fs->zk, op->path, req_to(&op->req, on_exists, op));
 }
 
 /* `.ephemeral` is there because the root is. */
@@ -221,32 +247,106 @@ static void lookup_special(struct lookup *op)
 	fs_entry(fs,
 		 node_inode(&fs->nodes, op->target.node, op->target.view,
 			    INODE_DIR),
-		 &e);
+		 op->target.view, &e);
 	fs_unlock(fs);
 	req_entry(&op->req, &e);
 	lookup_end(op);
 }
 
+/* The subtree is watched now, or there is no feed: ask, or ask again. */
+static void on_watched(void *arg, const struct zk_result *r)
+{
+	struct lookup *op = arg;
+
+	if (r->rc < 0)
+		lookup_fail(op, r->rc);
+	else
+		lookup_ask(op);
+}
+
+/* Whether what is known is enough for an answer: no need to ask. */
+static bool is_answered_locked(struct fs *fs, const struct target *target)
+{
+	struct node *node = target->node;
+
+	if (!target->alias && !target->data &&
+	    listing_lacks_locked(fs, node)) {
+		node->absent = true;
+		node->valid = watch_guard_locked(fs, node->parent);
+	}
+	if (!watch_is_valid_locked(fs, node) || node->embryo)
+		return false;
+	if (node->absent)
+		return !target->alias;
+	return node->known && node_null_known(node);
+}
+
+static void lookup_start(struct lookup *op, bool answered)
+{
+	struct fs *fs = op->req.fs;
+	bool absent;
+
+	if (!answered)
+		return lookup_ask(op);
+	fs_lock(fs);
+	absent = op->target.node->absent;
+	fs_unlock(fs);
+	if (absent)
+		lookup_negative(op);
+	else
+		lookup_found(op, false);
+}
+
+static void on_looked(void *arg, const struct zk_result *r)
+{
+	struct lookup *op = arg;
+	struct fs *fs = op->req.fs;
+	bool answered;
+
+	if (r->rc < 0)
+		return lookup_fail(op, r->rc);
+	fs_lock(fs);
+	answered = is_answered_locked(fs, &op->target);
+	fs_unlock(fs);
+	lookup_start(op, answered);
+}
+
 void op_lookup(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 {
 	struct lookup *op = xcalloc(1, sizeof(*op));
+	bool wait = false, answered = false;
 	struct fs *fs;
 	int rc;
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
+	if (tell_lookup(&op->req, parent, entry)) {
+		free(op);
+		return;
+	}
 	fs_lock(fs);
 	rc = fs_target(fs, parent, entry, &op->target);
+	if (rc == 0 && op->target.alias)
+		op->entry = xstrdup(entry);
+	if (rc == 0 && !op->target.special)
+		answered = is_answered_locked(fs, &op->target);
+	if (rc == 0 && !op->target.special && !answered)
+		wait = look_wait_locked(fs, op->target.node,
+					req_to(&op->req, on_looked, op));
+	if (rc == 0 && !op->target.special && !wait &&
+	    watch_is_expected_locked(op->target.node))
+		wait = watch_wait_locked(fs, op->target.node,
+					 req_to(&op->req, on_watched, op));
 	fs_unlock(fs);
+	if (wait)
+		return;
 	if (rc == -EILSEQ || rc == -EINVAL)
 		rc = -ENOENT;
 	if (rc < 0)
 		return lookup_fail(op, rc);
 	if (op->target.special)
 		return lookup_special(op);
-	if (op->target.alias)
-		op->entry = xstrdup(entry);
-	lookup_ask(op);
+	lookup_start(op, answered);
 }
 
 /* --- getattr ------------------------------------------------------------- */
@@ -256,6 +356,7 @@ struct getattr {
 	fuse_ino_t ino;
 	struct file *mine; /* the handle asked through, or NULL */
 	struct node *node;
+	struct watch_ask ask;
 };
 
 /*
@@ -276,15 +377,17 @@ static int64_t pending_size_locked(struct inode *inode, struct file *mine,
 	return -1;
 }
 
-static void getattr_stat_locked(struct fs *fs, struct inode *inode,
-				struct file *mine, pid_t thread,
-				struct stat *st)
+/* Returns for how long the kernel may keep it. */
+static double getattr_stat_locked(struct fs *fs, struct inode *inode,
+				  struct file *mine, pid_t thread,
+				  struct stat *st)
 {
 	int64_t size = pending_size_locked(inode, mine, thread);
 
 	fs_stat(fs, inode, st);
 	if (size >= 0)
 		st->st_size = size;
+	return size >= 0 ? 0 : fs_attr_timeout(fs, inode);
 }
 
 static void on_getattr(void *arg, const struct zk_result *r)
@@ -292,26 +395,30 @@ static void on_getattr(void *arg, const struct zk_result *r)
 	struct getattr *op = arg;
 	struct fs *fs = op->req.fs;
 	struct inode *inode;
+	double timeout = 0;
 	struct stat st;
 	int rc = r->rc;
 
 	fs_lock(fs);
 	if (rc == 0)
-		node_learn(&fs->nodes, &op->node, r->stat, NULL,
+		node_learn(&fs->nodes, op->node, r->stat, NULL,
 			   op->req.thread);
 	else if (rc == -ENOENT)
 		node_gone(&fs->nodes, op->node);
+	/* Of one that has been read before, the rest is known. */
+	if (rc == -ENOENT || (rc == 0 && node_null_known(op->node)))
+		watch_answered_locked(fs, op->node, &op->ask);
 	inode = inode_find(&fs->nodes, op->ino);
 	/* What was removed can still be asked about by who has it open. */
 	if (rc == -ENOENT && op->ino != NODE_ROOT_INO)
 		rc = 0;
 	if (inode && rc == 0)
-		getattr_stat_locked(fs, inode, op->mine, op->req.thread,
-				    &st);
+		timeout = getattr_stat_locked(fs, inode, op->mine,
+					      op->req.thread, &st);
 	node_put(&fs->nodes, &op->node);
 	fs_unlock(fs);
 	if (rc == 0 && inode)
-		req_attr(&op->req, &st, 0);
+		req_attr(&op->req, &st, timeout);
 	else
 		req_err(&op->req, rc ? rc : -ESTALE);
 	free(op);
@@ -319,13 +426,13 @@ static void on_getattr(void *arg, const struct zk_result *r)
 
 static bool must_ask_locked(const struct inode *inode, const struct req *req)
 {
-	const struct node *node = inode->node;
+	struct node *node = inode->node;
 
 	/* Of the root, only the time can change; a walk is not to ask. */
 	if (!node->parent && node->known)
 		return false;
-	return !node->detached && !node->embryo &&
-	       !node_is_fresh(node, req->thread, false);
+	return !inode->gone && !node->embryo &&
+	       !watch_is_usable_locked(req->fs, node, req->thread, false);
 }
 
 void op_getattr(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -333,28 +440,34 @@ void op_getattr(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct getattr *op = xcalloc(1, sizeof(*op));
 	_cleanup_free_ char *path = NULL;
 	struct inode *inode;
+	double timeout = 0;
 	struct stat st;
 	struct fs *fs;
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
+	if (tell_getattr(&op->req, ino)) {
+		free(op);
+		return;
+	}
 	op->ino = ino;
 	op->mine = fi ? (struct file *)(uintptr_t)fi->fh : NULL;
 	fs_lock(fs);
 	inode = inode_find(&fs->nodes, ino);
 	if (inode && must_ask_locked(inode, &op->req)) {
 		op->node = node_ref(inode->node);
+		op->ask = watch_ask_locked(fs, op->node);
 		path = node_path(op->node);
 	} else if (inode) {
-		getattr_stat_locked(fs, inode, op->mine, op->req.thread,
-				    &st);
+		timeout = getattr_stat_locked(fs, inode, op->mine,
+					      op->req.thread, &st);
 	}
 	fs_unlock(fs);
 	if (path)
 		return zk_exists(fs->zk, path,
 				 req_to(&op->req, on_getattr, op));
 	if (inode)
-		req_attr(&op->req, &st, 0);
+		req_attr(&op->req, &st, timeout);
 	else
 		req_err(&op->req, -ESTALE);
 	free(op);

@@ -10,15 +10,17 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "change.h"
 #include "file.h"
 #include "fs.h"
 #include "op.h"
+#include "tell.h"
 
 struct make {
 	struct req req;
 	struct target target;
-	char *path;
 	struct blob *data; /* of the znode that is made */
+	char *path;
 	enum zk_mode mode;
 	enum inode_kind kind;
 	bool open; /* a CREATE, which also opens */
@@ -68,7 +70,7 @@ static void make_answer(struct make *op, bool dirty)
 
 	fs_lock(fs);
 	inode = node_inode(&fs->nodes, op->target.node, view, op->kind);
-	fs_entry(fs, inode, &e);
+	fs_entry(fs, inode, op->target.view, &e);
 	if (op->open) {
 		file = open_made_locked(op, inode);
 		file->dirty = file->bare = dirty;
@@ -86,24 +88,9 @@ static void make_answer(struct make *op, bool dirty)
 static void on_made(void *arg, const struct zk_result *r)
 {
 	struct make *op = arg;
-	struct fs *fs = op->req.fs;
-	int rc = r->rc;
 
-	if (rc < 0)
-		return make_fail(op, rc);
-	fs_lock(fs);
-	/* What is made as a file stays one, also where empty ones are not. */
-	if (op->kind == INODE_FILE)
-		node_made_as_file(op->target.node);
-	if (op->target.node->parent && !op->target.data)
-		node_has_child(op->target.node->parent);
-	if (op->mode == ZK_EPHEMERAL)
-		ephemerals_add(&fs->eph, op->path);
-	rc = node_learn(&fs->nodes, &op->target.node, r->stat, op->data,
-			op->req.thread);
-	fs_unlock(fs);
-	if (rc < 0)
-		make_fail(op, rc);
+	if (r->rc < 0)
+		make_fail(op, r->rc);
 	else
 		make_answer(op, false);
 }
@@ -118,8 +105,8 @@ static void on_null_data(void *arg, const struct zk_result *r)
 	else if (r->rc < 0)
 		make_fail(op, r->rc);
 	else
-		zk_set(op->req.fs->zk, op->path, op->data, r->stat->version,
-		       req_to(&op->req, on_made, op));
+		change_set(&op->req, op->target.node, op->data,
+			   r->stat->version, on_made, op);
 }
 
 static void make_now(struct make *op)
@@ -133,8 +120,8 @@ static void make_now(struct make *op)
 	else if (op->target.data)
 		zk_get(zk, op->path, req_to(&op->req, on_null_data, op));
 	else
-		zk_create(zk, op->path, op->data, op->mode,
-			  req_to(&op->req, on_made, op));
+		change_create(&op->req, op->target.node, op->target.view,
+			      op->data, op->mode, on_made, op);
 }
 
 /* --- start --------------------------------------------------------------- */
@@ -194,8 +181,11 @@ void op_mkdir(fuse_req_t freq, fuse_ino_t parent, const char *entry,
 	      mode_t mode _unused_)
 {
 	struct make *op = make_new(freq, INODE_DIR);
-	int rc = make_prepare(op, parent, entry);
+	int rc;
 
+	if (tell_make(&op->req, parent, entry))
+		return make_end(op);
+	rc = make_prepare(op, parent, entry);
 	if (rc < 0)
 		return make_fail(op, rc);
 	op->data = blob_new_null();
@@ -206,11 +196,25 @@ void op_mknod(fuse_req_t freq, fuse_ino_t parent, const char *entry,
 	      mode_t mode, dev_t rdev _unused_)
 {
 	struct make *op = make_new(freq, INODE_FILE);
-	int rc = S_ISREG(mode) ? make_prepare(op, parent, entry) : -EPERM;
+	int rc;
 
+	if (tell_make(&op->req, parent, entry))
+		return make_end(op);
+	rc = S_ISREG(mode) ? make_prepare(op, parent, entry) : -EPERM;
 	if (rc < 0)
 		return make_fail(op, rc);
 	make_now(op);
+}
+
+/* The kernel tells of it when it is opened. */
+static void make_embryo_locked(struct make *op)
+{
+	struct node *node = op->target.node;
+
+	node_make_embryo(node);
+	if (node->embryo)
+		told_made(&node->told, &(struct told_truth){0},
+			  op->target.view);
 }
 
 void op_create(fuse_req_t freq, fuse_ino_t parent, const char *entry,
@@ -228,7 +232,7 @@ void op_create(fuse_req_t freq, fuse_ino_t parent, const char *entry,
 		return make_now(op);
 	fs_lock(fs);
 	if (!op->target.data)
-		node_make_embryo(op->target.node);
+		make_embryo_locked(op);
 	fs_unlock(fs);
 	make_answer(op, true);
 }

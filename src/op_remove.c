@@ -9,8 +9,10 @@
 
 #include <errno.h>
 
+#include "change.h"
 #include "fs.h"
 #include "op.h"
+#include "tell.h"
 
 struct removal {
 	struct req req;
@@ -19,11 +21,10 @@ struct removal {
 	char *path;
 };
 
-static void remove_end(struct removal *op, int rc)
+static void remove_free(struct removal *op)
 {
 	struct fs *fs = op->req.fs;
 
-	req_err(&op->req, rc);
 	fs_lock(fs);
 	fs_target_put(fs, &op->target);
 	fs_unlock(fs);
@@ -31,40 +32,18 @@ static void remove_end(struct removal *op, int rc)
 	free(op);
 }
 
-static void on_deleted(void *arg, const struct zk_result *r)
+static void remove_end(struct removal *op, int rc)
 {
-	struct removal *op = arg;
-	struct fs *fs = op->req.fs;
-	struct node *node = op->target.node;
-	int rc = r->rc;
+	req_err(&op->req, rc);
+	remove_free(op);
+}
 
-	fs_lock(fs);
-	if (rc == 0) {
-		ephemerals_del(&fs->eph, op->path);
-		node_unlinked(&fs->nodes, node);
-	} else if (rc == -ENOENT) {
-		node_gone(&fs->nodes, node);
-	}
-	fs_unlock(fs);
-	remove_end(op, rc);
+static void on_removed(void *arg, const struct zk_result *r)
+{
+	remove_end(arg, r->rc);
 }
 
 /* --- unlink -------------------------------------------------------------- */
-
-static void on_data_removed(void *arg, const struct zk_result *r)
-{
-	struct removal *op = arg;
-	struct fs *fs = op->req.fs;
-	struct blob *null = blob_new_null();
-
-	fs_lock(fs);
-	if (r->rc == 0 && null)
-		node_learn(&fs->nodes, &op->target.node, r->stat, null,
-			   op->req.thread);
-	fs_unlock(fs);
-	blob_unref(null);
-	remove_end(op, r->rc);
-}
 
 static void remove_data(struct removal *op)
 {
@@ -72,8 +51,7 @@ static void remove_data(struct removal *op)
 
 	if (!null)
 		return remove_end(op, -ENOMEM);
-	zk_set(op->req.fs->zk, op->path, null, -1,
-	       req_to(&op->req, on_data_removed, op));
+	change_set(&op->req, op->target.node, null, -1, on_removed, op);
 	blob_unref(null);
 }
 
@@ -104,6 +82,7 @@ static void remove_embryo(struct removal *op)
 
 	fs_lock(fs);
 	node_unlinked(&fs->nodes, op->target.node);
+	told_removed(&op->target.node->told, op->target.view);
 	fs_unlock(fs);
 	remove_end(op, 0);
 }
@@ -114,6 +93,8 @@ void op_unlink(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 	int rc;
 
 	req_init(&op->req, freq);
+	if (tell_remove(&op->req, parent, entry))
+		return remove_free(op);
 	rc = remove_prepare(op, parent, entry);
 	if (rc < 0)
 		remove_end(op, rc);
@@ -122,8 +103,8 @@ void op_unlink(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 	else if (op->embryo)
 		remove_embryo(op);
 	else
-		zk_delete(op->req.fs->zk, op->path, -1,
-			  req_to(&op->req, on_deleted, op));
+		change_delete(&op->req, op->target.node, op->target.view, -1,
+			      on_removed, op);
 }
 
 /* --- rmdir --------------------------------------------------------------- */
@@ -138,7 +119,7 @@ static void on_dir_deleted(void *arg, const struct zk_result *r)
 	if (r->rc == -ESTALE)
 		rmdir_look(op);
 	else
-		on_deleted(op, r);
+		on_removed(op, r);
 }
 
 static void rmdir_known(struct removal *op)
@@ -152,8 +133,8 @@ static void rmdir_known(struct removal *op)
 	version = op->target.node->stat.version;
 	fs_unlock(fs);
 	if (null)
-		zk_delete(fs->zk, op->path, version,
-			  req_to(&op->req, on_dir_deleted, op));
+		change_delete(&op->req, op->target.node, op->target.view,
+			      version, on_dir_deleted, op);
 	else
 		remove_end(op, -ENOTEMPTY);
 }
@@ -164,15 +145,15 @@ static void on_dir(void *arg, const struct zk_result *r)
 	struct fs *fs = op->req.fs;
 	int rc = r->rc;
 
-	if (rc == -ENOENT)
-		return on_deleted(op, r);
 	fs_lock(fs);
 	if (rc == 0)
-		rc = node_learn(&fs->nodes, &op->target.node, r->stat, r->data,
-				op->req.thread);
+		node_learn(&fs->nodes, op->target.node, r->stat, r->data,
+			   op->req.thread);
+	else if (rc == -ENOENT)
+		node_gone(&fs->nodes, op->target.node);
 	fs_unlock(fs);
 	if (rc < 0)
-		remove_end(op, rc == -ESTALE ? -ENOENT : rc);
+		remove_end(op, rc);
 	else
 		rmdir_known(op);
 }
@@ -190,6 +171,8 @@ void op_rmdir(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 	int rc;
 
 	req_init(&op->req, freq);
+	if (tell_remove(&op->req, parent, entry))
+		return remove_free(op);
 	fs = op->req.fs;
 	rc = remove_prepare(op, parent, entry);
 	if (rc == 0 && op->target.data)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "change.h"
 #include "file.h"
 #include "fs.h"
 #include "op.h"
@@ -112,12 +113,14 @@ static void renamed_locked(struct rename *op)
 	move_ephemerals_locked(op);
 	if (op->to.data) {
 		node_unlinked(t, from);
+		told_removed(&from->told, op->from.view);
 		node_unknown(t, to);
 	} else if (op->flags & RENAME_EXCHANGE) {
 		node_exchanged(t, from, to);
-	} else if (!to->detached) {
+	} else {
 		node_has_child(to->parent);
-		node_moved(t, from, to->parent, to->name);
+		node_moved(t, from, to);
+		told_moved_here(&to->told, op->to.view);
 	}
 }
 
@@ -215,7 +218,7 @@ static void rename_send(struct rename *op)
 		zk_ops_release(&ops);
 		return rename_end(op, rc);
 	}
-	zk_multi(op->req.fs->zk, &ops, req_to(&op->req, on_multi, op));
+	change_multi(&op->req, &ops, on_multi, op);
 }
 
 /* --- what is there -------------------------------------------------------- */
@@ -240,14 +243,12 @@ static int learn_both_locked(struct rename *op)
 {
 	struct fs *fs = op->req.fs;
 	struct node_table *t = &fs->nodes;
-	int rc = node_learn(t, &op->from.node, subtree_stat(&op->source),
-			    subtree_data(&op->source), op->req.thread);
 
-	if (rc == 0 && op->to_there)
-		rc = node_learn(t, &op->to.node, &op->to_stat, op->to_data,
-				op->req.thread);
-	if (rc < 0)
-		return -ENOENT;
+	node_learn(t, op->from.node, subtree_stat(&op->source),
+		   subtree_data(&op->source), op->req.thread);
+	if (op->to_there)
+		node_learn(t, op->to.node, &op->to_stat, op->to_data,
+			   op->req.thread);
 	op->to_file = op->to_there && node_kind(op->to.node) == INODE_FILE;
 	return check_kinds(op, node_kind(op->from.node) == INODE_DIR,
 			   node_kind(op->to.node) == INODE_DIR);
@@ -304,8 +305,8 @@ static void rename_embryo(struct rename *op)
 			file->cut = file->dirty = true;
 	}
 	from->embryo = !op->to_there;
-	if (!to->detached)
-		node_moved(&fs->nodes, from, to->parent, to->name);
+	node_moved(&fs->nodes, from, to);
+	told_moved_here(&to->told, op->to.view);
 	fs_unlock(fs);
 	rename_end(op, 0);
 }

@@ -11,6 +11,7 @@
 #include "fs.h"
 #include "op.h"
 #include "op_write.h"
+#include "tell.h"
 
 #define SET_MODE_OR_OWNER                                                      \
 	(FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
@@ -138,6 +139,10 @@ void op_setattr(fuse_req_t freq, fuse_ino_t ino, struct stat *attr, int to_set,
 
 	req_init(&op->w.req, freq);
 	fs = op->w.req.fs;
+	if (tell_setattr(&op->w.req, ino)) {
+		free(op);
+		return;
+	}
 	fs_lock(fs);
 	inode = inode_find(&fs->nodes, ino);
 	if (inode)

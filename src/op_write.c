@@ -17,6 +17,7 @@
 #include "fs.h"
 #include "log.h"
 #include "op.h"
+#include "tell.h"
 
 /* Whole blocks of this size are gathered; anything else commits. */
 #define GATHER_BLOCK 4096
@@ -52,7 +53,8 @@ void write_op_start(struct write_op *op, struct file *file,
 	op->run = run;
 	op->turn.run = in_turn;
 	fs_lock(fs);
-	now = turn_take(&file->inode->node->writers, &op->turn);
+	op->node = node_ref(file->inode->node);
+	now = turn_take(&op->node->writers, &op->turn);
 	fs_unlock(fs);
 	if (now)
 		run(op);
@@ -65,7 +67,8 @@ void write_op_end(struct write_op *op, int rc)
 
 	/* Before the answer: after it, the kernel may close the file. */
 	fs_lock(fs);
-	next = turn_pass(&op->file->inode->node->writers);
+	next = turn_pass(&op->node->writers);
+	node_put(&fs->nodes, &op->node);
 	fs_unlock(fs);
 	op->end(op, rc);
 	if (next)
@@ -245,7 +248,11 @@ static void flush_file(fuse_req_t freq, struct file *file,
 void op_flush(fuse_req_t freq, fuse_ino_t ino _unused_,
 	      struct fuse_file_info *fi)
 {
-	flush_file(freq, file_of(fi), flush_run);
+	struct req req;
+
+	req_init(&req, freq);
+	if (!tell_close(&req, fi))
+		flush_file(freq, file_of(fi), flush_run);
 }
 
 void op_fsync(fuse_req_t freq, fuse_ino_t ino _unused_, int datasync _unused_,
@@ -287,6 +294,10 @@ void op_release(fuse_req_t freq, fuse_ino_t ino _unused_,
 	struct write_op *op = xcalloc(1, sizeof(*op));
 
 	req_init(&op->req, freq);
+	if (tell_close(&op->req, fi)) {
+		free(op);
+		return;
+	}
 	op->end = release_answer;
 	write_op_start(op, file_of(fi), release_run);
 }

@@ -23,6 +23,7 @@ struct write_op {
 	struct turn_waiter turn;
 	struct commit commit;
 	struct file *file;
+	struct node *node; /* a reference: whose turn it is */
 	size_t own; /* bytes of the run that this operation added */
 	void (*run)(struct write_op *op);
 	void (*committed)(struct write_op *op, int rc);

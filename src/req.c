@@ -93,6 +93,16 @@ void req_entry(struct req *r, const struct fuse_entry_param *e)
 		fs_forget(fs, e->ino, 1);
 }
 
+void req_negative(struct req *r, double timeout)
+{
+	struct fuse_entry_param e = {.entry_timeout = timeout};
+
+	if (timeout > 0)
+		refused(fuse_reply_entry(take(r), &e));
+	else
+		req_err(r, -ENOENT);
+}
+
 void req_create(struct req *r, const struct fuse_entry_param *e,
 		const struct fuse_file_info *fi, struct file *file)
 {

@@ -56,7 +56,9 @@ void req_none(struct req *r);
 void req_attr(struct req *r, const struct stat *st, double timeout);
 /* Takes back one lookup of e->ino if the kernel does not take it. */
 void req_entry(struct req *r, const struct fuse_entry_param *e);
-/* The same, and closes @file. */
+/* There is no such entry, which the kernel may keep in mind. */
+void req_negative(struct req *r, double timeout);
+/* The same as req_entry(), and closes @file. */
 void req_create(struct req *r, const struct fuse_entry_param *e,
 		const struct fuse_file_info *fi, struct file *file);
 /* Closes whichever is not NULL if the kernel does not take it. */

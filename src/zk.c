@@ -11,8 +11,10 @@
 
 #include "zk_priv.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,6 +93,22 @@ static bool set_session_locked(struct zk *zk, zhandle_t *zh)
 	return true;
 }
 
+/* zoo_get_current_server() would write to a buffer of all handles. */
+static void set_server_locked(struct zk *zk, zhandle_t *zh)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	char host[INET6_ADDRSTRLEN], port[6];
+
+	zk->server[0] = '\0';
+	if (!zookeeper_get_connected_host(zh, (struct sockaddr *)&addr, &len) ||
+	    getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port,
+			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		return;
+	snprintf(zk->server, sizeof(zk->server),
+		 addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
 /* Completion thread.  The handle may be one that is being replaced. */
 static void on_watch(zhandle_t *zh, int type, int library_state,
 		     const char *path _unused_, void *context)
@@ -112,8 +130,10 @@ static void on_watch(zhandle_t *zh, int type, int library_state,
 	}
 	zk->state = state;
 	zk->sendable = is_connected(state) && h->ready;
-	if (is_connected(state))
+	if (is_connected(state)) {
 		changed = set_session_locked(zk, zh);
+		set_server_locked(zk, zh);
+	}
 	zk_kick_locked(zk);
 	pthread_cond_broadcast(&zk->changed);
 	pthread_mutex_unlock(&zk->lock);
@@ -389,6 +409,14 @@ void zk_close(struct zk *zk)
 	zkcall_answer_failed(zk);
 	announce_state(zk, ZK_CLOSED, false);
 	zk_free(zk);
+}
+
+void zk_server(struct zk *zk, char server[ZK_SERVER_MAX])
+{
+	pthread_mutex_lock(&zk->lock);
+	snprintf(server, ZK_SERVER_MAX, "%s",
+		 is_connected(zk->state) ? zk->server : "");
+	pthread_mutex_unlock(&zk->lock);
 }
 
 int64_t zk_session_id(struct zk *zk)

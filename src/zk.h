@@ -111,6 +111,12 @@ int zk_wait_connected(struct zk *zk, int timeout_ms);
  */
 void zk_close(struct zk *zk);
 
+/* Room for the address of a server, as "10.0.0.7:2181" or "[fd00::7]:2181". */
+#define ZK_SERVER_MAX 128
+
+/* The server that the session is with; "" while there is no connection. */
+void zk_server(struct zk *zk, char server[ZK_SERVER_MAX]);
+
 /* 0 while there has been no session. */
 int64_t zk_session_id(struct zk *zk);
 enum zk_state zk_get_state(struct zk *zk);
@@ -198,6 +204,14 @@ size_t zk_ops_size(const struct zk_ops *ops);
 
 /* All or nothing; takes what is in @ops.  Nothing in the result but rc. */
 void zk_multi(struct zk *zk, struct zk_ops *ops, struct zk_to to);
+
+/*
+ * Wait, as a call that is held, for zk_wake() with the same @key, which stands
+ * for something of the caller's; rc is 0 then.  zk_wake() ends all waits for a
+ * key, all there are with NULL, and may be called from a callback.
+ */
+void zk_wait(struct zk *zk, const void *key, struct zk_to to);
+void zk_wake(struct zk *zk, const void *key);
 
 /*
  * The owner of calls has been interrupted, once and for all: calls it makes

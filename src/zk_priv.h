@@ -59,6 +59,7 @@ enum zk_call_type {
 	ZK_CALL_SET,
 	ZK_CALL_DELETE,
 	ZK_CALL_MULTI,
+	ZK_CALL_WAIT, /* never sent */
 };
 
 struct zk_call {
@@ -69,10 +70,11 @@ struct zk_call {
 	int version;
 	enum zk_mode mode;
 	struct zk_ops ops;
+	const void *key; /* of a wait */
 	struct zk_to to;
 
 	/* Internal state, under zk->lock. */
-	struct list link;         /* in held or failed */
+	struct list link;         /* in held, waiting or failed */
 	struct zk_slot *slot;     /* NULL unless sent */
 	struct zk_handle *handle; /* the one it was sent by */
 	bool answered;            /* the owner has its answer */
@@ -105,9 +107,11 @@ struct zk {
 	bool closing;
 	bool keeper_gone;
 	int64_t session_id;
+	char server[ZK_SERVER_MAX]; /* while connected */
 	int64_t reopen_at; /* ms; when the next session may be tried */
 
 	struct list held;   /* of zk_call, first in first out */
+	struct list waiting; /* of zk_call, until zk_wake() */
 	struct list failed; /* of zk_call with fail_rc, for the keeper */
 	struct zk_slot slots[ZK_IN_FLIGHT_MAX];
 	struct list free_slots; /* first in, first out */

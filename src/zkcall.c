@@ -106,6 +106,7 @@ void zkcall_init(struct zk *zk)
 	int i;
 
 	list_init(&zk->held);
+	list_init(&zk->waiting);
 	list_init(&zk->failed);
 	list_init(&zk->free_slots);
 	for (i = 0; i < ZK_IN_FLIGHT_MAX; i++) {
@@ -378,12 +379,12 @@ static void call_submit(struct zk *zk, struct zk_call *call)
 
 /* --- giving up ----------------------------------------------------------- */
 
-static int64_t expire_held_locked(struct zk *zk, int64_t now)
+static int64_t expire_locked(struct zk *zk, struct list *calls, int64_t now)
 {
 	struct zk_call *call, *tmp;
 	int64_t next = 0;
 
-	list_for_each_safe(call, tmp, &zk->held, link)
+	list_for_each_safe(call, tmp, calls, link)
 	{
 		if (call->give_up_at)
 			call_fail_locked(zk, call, -EINTR, 0);
@@ -439,7 +440,8 @@ int64_t zkcall_expire(struct zk *zk, int64_t now)
 	int64_t next;
 
 	pthread_mutex_lock(&zk->lock);
-	next = expire_held_locked(zk, now);
+	next = expire_locked(zk, &zk->held, now);
+	next = earliest(next, expire_locked(zk, &zk->waiting, now));
 	if (zk->pause_until > now)
 		next = earliest(next, zk->pause_until);
 	else
@@ -450,6 +452,18 @@ int64_t zkcall_expire(struct zk *zk, int64_t now)
 	return next;
 }
 
+static void interrupt_locked(struct list *calls, const struct zk_owner *owner,
+			     int64_t now)
+{
+	struct zk_call *call;
+
+	list_for_each(call, calls, link)
+	{
+		if (call->to.owner == owner)
+			call->give_up_at = now;
+	}
+}
+
 void zk_interrupt(struct zk *zk, struct zk_owner *owner)
 {
 	int64_t now = now_ms();
@@ -458,11 +472,8 @@ void zk_interrupt(struct zk *zk, struct zk_owner *owner)
 
 	pthread_mutex_lock(&zk->lock);
 	atomic_store(&owner->interrupted, true);
-	list_for_each(call, &zk->held, link)
-	{
-		if (call->to.owner == owner)
-			call->give_up_at = now;
-	}
+	interrupt_locked(&zk->held, owner, now);
+	interrupt_locked(&zk->waiting, owner, now);
 	for (i = 0; i < ZK_IN_FLIGHT_MAX; i++) {
 		call = zk->slots[i].call;
 		if (call && call->to.owner == owner && !call->give_up_at)
@@ -491,15 +502,21 @@ void zkcall_sweep(struct zk *zk, struct zk_handle *handle)
 	pthread_mutex_unlock(&zk->lock);
 }
 
-void zkcall_fail_held(struct zk *zk, int code)
+static void fail_all_locked(struct zk *zk, struct list *calls, int code)
 {
 	struct zk_call *call, *tmp;
 
-	pthread_mutex_lock(&zk->lock);
-	list_for_each_safe(call, tmp, &zk->held, link)
+	list_for_each_safe(call, tmp, calls, link)
 	{
 		call_fail_locked(zk, call, -EIO, code);
 	}
+}
+
+void zkcall_fail_held(struct zk *zk, int code)
+{
+	pthread_mutex_lock(&zk->lock);
+	fail_all_locked(zk, &zk->held, code);
+	fail_all_locked(zk, &zk->waiting, code);
 	pthread_mutex_unlock(&zk->lock);
 }
 
@@ -577,4 +594,35 @@ void zk_multi(struct zk *zk, struct zk_ops *ops, struct zk_to to)
 	call->ops = *ops;
 	*ops = (struct zk_ops){0};
 	call_submit(zk, call);
+}
+
+/* --- waits ----------------------------------------------------------------- */
+
+void zk_wait(struct zk *zk, const void *key, struct zk_to to)
+{
+	struct zk_call *call = call_new(ZK_CALL_WAIT, NULL, to);
+
+	call->key = key;
+	pthread_mutex_lock(&zk->lock);
+	call->deadline = now_ms() + zk->config.timeout_ms;
+	list_add_tail(&zk->waiting, &call->link);
+	if (zk->closing)
+		call_fail_locked(zk, call, -EIO, ZCLOSING);
+	else if (to.owner && atomic_load(&to.owner->interrupted))
+		call_fail_locked(zk, call, -EINTR, 0);
+	zk_kick_locked(zk); /* a deadline to watch */
+	pthread_mutex_unlock(&zk->lock);
+}
+
+void zk_wake(struct zk *zk, const void *key)
+{
+	struct zk_call *call, *tmp;
+
+	pthread_mutex_lock(&zk->lock);
+	list_for_each_safe(call, tmp, &zk->waiting, link)
+	{
+		if (!key || call->key == key)
+			call_fail_locked(zk, call, 0, ZOK);
+	}
+	pthread_mutex_unlock(&zk->lock);
 }

@@ -315,6 +315,8 @@ int zksend(struct zk_call *call, zhandle_t *zh, const void *cookie)
 				   cookie);
 	case ZK_CALL_MULTI:
 		return send_multi(call, zh, cookie);
+	case ZK_CALL_WAIT:
+		break;
 	}
 	return ZBADARGUMENTS;
 }

@@ -69,6 +69,7 @@ static void tell(zhandle_t *zh, const struct fakelib_delivery *d)
 {
 	if (d->code == ZOO_CONNECTED_STATE || d->code == ZOO_READONLY_STATE)
 		zh->id.client_id = d->session;
+	zh->state = d->code;
 	zh->watcher(zh, ZOO_SESSION_EVENT, d->code, "", zh->context);
 }
 

@@ -91,6 +91,7 @@ struct fakelib {
 				 else it completes it with ZCLOSING */
 	bool connect_at_once; /* new handles are connected, and have said so,
 				 before zookeeper_init2() returns */
+	bool on_ipv6;         /* the server is at [::1]:2181, not 127.0.0.1 */
 	int refuse_init;      /* so many zookeeper_init2() return NULL */
 	int refuse_auth;      /* so many zoo_add_auth() ZINVALIDSTATE */
 	/* Within zookeeper_close(), not locked, the handle still alive. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fakelib_priv.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 /* --- completions --------------------------------------------------------- */
@@ -303,4 +304,45 @@ int zoo_amulti(zhandle_t *zh, int count, const zoo_op_t *ops,
 						.results = results,
 						.n_results = count,
 						.cookie = cookie});
+}
+
+/* --- the server ---------------------------------------------------------- */
+
+static socklen_t server_address(const struct fakelib *f,
+				struct sockaddr_storage *out)
+{
+	*out = (struct sockaddr_storage){0};
+	if (f->on_ipv6) {
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(2181);
+		in6->sin6_addr = in6addr_loopback;
+		return sizeof(*in6);
+	} else {
+		struct sockaddr_in *in = (struct sockaddr_in *)out;
+
+		in->sin_family = AF_INET;
+		in->sin_port = htons(2181);
+		in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		return sizeof(*in);
+	}
+}
+
+/* As in the library, not of a connection that is read-only. */
+struct sockaddr *zookeeper_get_connected_host(zhandle_t *zh,
+					      struct sockaddr *addr,
+					      socklen_t *addr_len)
+{
+	struct sockaddr_storage server;
+	socklen_t len;
+
+	if (zh->state != ZOO_CONNECTED_STATE)
+		return NULL;
+	len = server_address(zh->f, &server);
+	if (len > *addr_len)
+		return NULL;
+	memcpy(addr, &server, len);
+	*addr_len = len;
+	return addr;
 }

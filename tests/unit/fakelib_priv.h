@@ -48,7 +48,10 @@ struct _zhandle {
 	struct fakelib *f;
 	watcher_fn watcher;
 	void *context;
-	clientid_t id;   /* the completion thread's, as of the last event */
+	/* The completion thread's, as of the last event. */
+	clientid_t id;
+	int state;
+
 	int64_t session; /* f->lock's from here on */
 	bool connected;
 	bool dead; /* expired, or a credential was refused */

@@ -11,6 +11,7 @@
  */
 
 #include <stdio.h>
+#include <time.h>
 
 #include "node.h"
 #include "unit.h"
@@ -37,16 +38,15 @@ static inline struct zstat nodes_stat(int64_t czxid, int64_t mzxid,
 }
 
 /* The server has answered with @data (NULL: with null data). */
-static inline int nodes_learn(struct node_table *t, struct node **node,
-			      int64_t czxid, int64_t mzxid, const char *data)
+static inline void nodes_learn(struct node_table *t, struct node *node,
+			       int64_t czxid, int64_t mzxid, const char *data)
 {
 	int32_t len = data ? (int32_t)strlen(data) : 0;
 	struct blob *b = blob_from_wire(data, data ? len : -1);
 	struct zstat stat = nodes_stat(czxid, mzxid, len, 0);
-	int rc = node_learn(t, node, &stat, b, NODES_THREAD);
 
+	node_learn(t, node, &stat, b, NODES_THREAD);
 	blob_unref(b);
-	return rc;
 }
 
 /* A node with a value, known to the kernel by one lookup. */
@@ -57,7 +57,7 @@ static inline struct inode *nodes_file(struct node_table *t,
 	struct node *node = node_get(t, parent, name);
 	struct inode *inode;
 
-	ck_assert_int_eq(nodes_learn(t, &node, zxid, zxid, data), 0);
+	nodes_learn(t, node, zxid, zxid, data);
 	inode = node_inode(t, node, VIEW_MAIN, node_kind(node));
 	inode->lookups++;
 	node_put(t, &node);
@@ -73,6 +73,37 @@ static inline bool nodes_is(struct node_table *t, struct node *parent,
 
 	node_put(t, &found);
 	return is;
+}
+
+/* Whether nothing is at @node any more, and all that the kernel has is gone. */
+static inline bool nodes_is_gone(const struct node *node, bool unlinked)
+{
+	const struct inode *inode;
+
+	for_each_inode (inode, node) {
+		if (!inode->gone || inode->unlinked != unlinked)
+			return false;
+	}
+	return node->absent && !node->known && !node->embryo && !node->data;
+}
+
+/* A chain of nodes; each but the last is held by its child only. */
+static inline struct node *nodes_chain(struct node_table *t, int depth)
+{
+	struct node *node = node_ref(t->root);
+
+	for (int i = 0; i < depth; i++) {
+		struct node *child = node_get(t, node, "d");
+
+		node_put(t, &node);
+		node = child;
+	}
+	return node;
+}
+
+static inline double nodes_cpu_seconds(void)
+{
+	return (double)clock() / CLOCKS_PER_SEC;
 }
 
 #define nodes_assert_path(node, expected)                                      \

@@ -142,7 +142,7 @@ START_TEST(test_handles_keep)
 }
 END_TEST
 
-/* Detached nodes live on by number, and go when they are forgotten. */
+/* What is gone lives on by number, and goes when it is forgotten. */
 START_TEST(test_number_of_what_is_gone)
 {
 	struct inode *old, *new;
@@ -152,11 +152,41 @@ START_TEST(test_number_of_what_is_gone)
 	old = nodes_file(&t, t.root, "a", 5, "v");
 	node_unlinked(&t, old->node);
 	new = nodes_file(&t, t.root, "a", 8, "w");
+	ck_assert_ptr_ne(new, old);
+	ck_assert_ptr_eq(new->node, old->node);
 	ck_assert_ptr_eq(inode_find(&t, old->ino), old);
 	ck_assert_uint_ne(old->ino, new->ino);
 	inode_forget(&t, old, 1);
 	ck_assert(nodes_is(&t, t.root, "a", new->node));
 	ck_assert_uint_eq(t.n_nodes, 2);
+	node_table_release(&t);
+}
+END_TEST
+
+/* Only what is not gone is met at its place. */
+START_TEST(test_faces_of_what_is_gone)
+{
+	struct node_table t;
+	struct inode *old;
+	struct node *a;
+
+	nodes_init(&t);
+	old = nodes_file(&t, t.root, "a", 5, NULL);
+	a = node_ref(old->node);
+	ck_assert(node_is_open_dir(a));
+	ck_assert_ptr_eq(node_find_inode(a, VIEW_MAIN, INODE_DIR), old);
+	ck_assert_ptr_null(node_find_inode(a, VIEW_EPHEMERAL, INODE_DIR));
+	inode_retire(old, true);
+	ck_assert(!node_is_open_dir(a));
+	ck_assert_ptr_null(node_find_inode(a, VIEW_MAIN, INODE_DIR));
+	inode_retire(old, false); /* a second time: as it was */
+	ck_assert(old->gone && old->unlinked);
+	inode_open(old);
+	inode_forget(&t, old, 1);
+	ck_assert_ptr_eq(inode_find(&t, old->ino), old);
+	inode_close(&t, old);
+	node_put(&t, &a);
+	ck_assert_uint_eq(t.n_nodes, 1);
 	node_table_release(&t);
 }
 END_TEST
@@ -192,20 +222,27 @@ END_TEST
 START_TEST(test_numbers_in_use)
 {
 	struct inode *all[50];
+	struct node *elsewhere;
 	struct node_table t;
 
 	nodes_init(&t);
+	elsewhere = node_get(&t, t.root, "elsewhere");
 	for (int i = 0; i < 50; i++) {
+		struct node *a;
+
 		all[i] = nodes_file(&t, t.root, "a", 5 + i, "v");
+		a = node_ref(all[i]->node);
 		for (int k = 0; k < i; k++)
 			ck_assert_uint_ne(all[k]->ino, all[i]->ino);
-		if (i % 2)
-			node_unlinked(&t, all[i]->node);
-		else
-			node_moved(&t, all[i]->node, t.root, "elsewhere");
+		if (i % 3 == 0)
+			node_unlinked(&t, a);
+		else if (i % 3 == 1)
+			node_moved(&t, a, elsewhere);
+		node_put(&t, &a); /* else the next czxid replaces it */
 	}
 	for (int i = 0; i < 50; i++)
 		ck_assert_ptr_eq(inode_find(&t, all[i]->ino), all[i]);
+	node_put(&t, &elsewhere);
 	node_table_release(&t);
 }
 END_TEST
@@ -254,7 +291,7 @@ START_TEST(test_release_with_everything_held)
 		if (i % 3 == 0)
 			node_unlinked(&t, f->node);
 		next = node_get(&t, dir, "d");
-		nodes_learn(&t, &next, 6, 6, NULL);
+		nodes_learn(&t, next, 6, 6, NULL);
 		node_inode(&t, next, VIEW_EPHEMERAL, INODE_DIR)->lookups += 7;
 		node_put(&t, &dir);
 		dir = next;
@@ -268,5 +305,6 @@ END_TEST
 
 UNIT_MAIN("inode", test_root, test_faces, test_unknown_numbers,
 	  test_lookups_keep, test_forgets_too_much, test_forget_nothing,
-	  test_handles_keep, test_number_of_what_is_gone, test_numbers_of_names,
-	  test_numbers_in_use, test_many, test_release_with_everything_held)
+	  test_handles_keep, test_number_of_what_is_gone,
+	  test_faces_of_what_is_gone, test_numbers_of_names, test_numbers_in_use,
+	  test_many, test_release_with_everything_held)

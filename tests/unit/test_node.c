@@ -2,8 +2,6 @@
 
 /* The tree of names, and what is learned of its nodes. */
 
-#include <errno.h>
-
 #include "nodes.h"
 
 /* --- names --------------------------------------------------------------- */
@@ -17,7 +15,7 @@ START_TEST(test_find_or_create)
 	none = node_find(&t, t.root, "a");
 	ck_assert_ptr_null(none);
 	a = node_get(&t, t.root, "a");
-	ck_assert(!a->known && !a->detached && !a->decided);
+	ck_assert(!a->known && !a->absent && !a->decided);
 	again = node_get(&t, t.root, "a");
 	ck_assert_ptr_eq(again, a);
 	ck_assert_uint_eq(t.n_nodes, 2);
@@ -107,25 +105,42 @@ START_TEST(test_many_names)
 }
 END_TEST
 
-/* --- detaching ----------------------------------------------------------- */
+/* --- paths to nodes ------------------------------------------------------ */
 
-START_TEST(test_gone)
+/* Where @path leads; the reference is dropped, and so is what was made. */
+static bool leads_to(struct node_table *t, const char *path,
+		     const struct node *node)
+{
+	struct node *found = node_find_at(t, path);
+	struct node *made = node_at(t, path);
+	bool is = found == node && (!node || made == node);
+
+	node_put(t, &found);
+	node_put(t, &made);
+	return is;
+}
+
+START_TEST(test_at_path)
 {
 	struct node *a, *b, *again;
 	struct node_table t;
 
 	nodes_init(&t);
-	a = node_get(&t, t.root, "a");
-	b = node_get(&t, a, "b");
-	node_gone(&t, a);
-	ck_assert(a->detached && b->detached && !a->unlinked);
-	nodes_assert_path(b, "/a/b"); /* still, for messages */
-	ck_assert(nodes_is(&t, t.root, "a", NULL));
-	ck_assert_ptr_null(node_get(&t, a, "new"));
-	again = node_get(&t, t.root, "a");
-	ck_assert_ptr_ne(again, a);
-	node_gone(&t, a); /* a second time */
-	ck_assert(nodes_is(&t, t.root, "a", again));
+	ck_assert(leads_to(&t, "/", t.root));
+	ck_assert(leads_to(&t, "/a", NULL));
+	ck_assert_uint_eq(t.n_nodes, 1);
+	b = node_at(&t, "/a/b");
+	nodes_assert_path(b, "/a/b");
+	ck_assert_uint_eq(t.n_nodes, 3);
+	again = node_at(&t, "/a/b");
+	ck_assert_ptr_eq(again, b);
+	a = node_find_at(&t, "/a");
+	ck_assert_ptr_eq(a, b->parent);
+	ck_assert(nodes_is(&t, t.root, "a", a));
+	ck_assert(leads_to(&t, "/a/b/c", NULL));
+	ck_assert(leads_to(&t, "/b", NULL));
+	ck_assert(leads_to(&t, "/a/bb", NULL));
+	ck_assert_uint_eq(t.n_nodes, 3);
 	node_put(&t, &a);
 	node_put(&t, &b);
 	node_put(&t, &again);
@@ -134,81 +149,79 @@ START_TEST(test_gone)
 }
 END_TEST
 
-START_TEST(test_unlinked)
+/* Paths are the server's: those beside the chroot lead nowhere. */
+START_TEST(test_at_path_with_chroot)
 {
-	struct node *a, *b;
+	static const char *const beside[] = {"/",     "/a",    "/app",
+					     "/app/x", "/app/web2",
+					     "/app/we", "/b/app/web/x"};
 	struct node_table t;
+	struct node *y;
 
-	nodes_init(&t);
-	a = node_get(&t, t.root, "a");
-	b = node_get(&t, a, "b");
-	node_make_embryo(a);
-	node_unlinked(&t, a);
-	ck_assert(a->detached && a->unlinked && !a->embryo);
-	ck_assert(b->detached && !b->unlinked);
-	node_put(&t, &a);
-	node_put(&t, &b);
-	node_table_release(&t);
-}
-END_TEST
-
-/* The root's znode is gone: nothing is below it, but it is still the root. */
-START_TEST(test_root_gone)
-{
-	struct node *a, *b;
-	struct node_table t;
-
-	nodes_init(&t);
-	a = node_get(&t, t.root, "a");
-	node_gone(&t, t.root);
-	ck_assert(a->detached && !t.root->detached);
-	ck_assert_ptr_nonnull(inode_find(&t, NODE_ROOT_INO));
-	b = node_get(&t, t.root, "b");
-	ck_assert_ptr_nonnull(b);
-	node_put(&t, &a);
-	node_put(&t, &b);
-	node_table_release(&t);
-}
-END_TEST
-
-/* A subtree with branches goes as a whole, and nothing beside it. */
-START_TEST(test_detach_subtree)
-{
-	static const char *const names[] = {"x", "y", "z"};
-	struct node *top[3], *mid[3][3], *leaf[3][3][3];
-	struct node_table t;
-
-	nodes_init(&t);
-	for (int i = 0; i < 27; i++) {
-		int a = i / 9, b = i / 3 % 3, c = i % 3;
-
-		if (b == 0 && c == 0)
-			top[a] = node_get(&t, t.root, names[a]);
-		if (c == 0)
-			mid[a][b] = node_get(&t, top[a], names[b]);
-		leaf[a][b][c] = node_get(&t, mid[a][b], names[c]);
+	node_table_init(&t, "/app/web", (struct node_policy){0}, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
+		ck_assert_ptr_null(node_at(&t, beside[i]));
+		ck_assert_ptr_null(node_find_at(&t, beside[i]));
 	}
-	node_gone(&t, top[1]);
-	for (int i = 0; i < 27; i++) {
-		int a = i / 9, b = i / 3 % 3, c = i % 3;
-
-		ck_assert_int_eq(top[a]->detached, a == 1);
-		ck_assert_int_eq(mid[a][b]->detached, a == 1);
-		ck_assert_int_eq(leaf[a][b][c]->detached, a == 1);
-	}
-	for (int i = 0; i < 27; i++) {
-		int a = i / 9, b = i / 3 % 3;
-
-		node_put(&t, &leaf[a][b][i % 3]);
-		if (i % 3 == 2)
-			node_put(&t, &mid[a][b]);
-		if (i % 9 == 8)
-			node_put(&t, &top[a]);
-	}
+	ck_assert(leads_to(&t, "/app/web", t.root));
+	ck_assert(leads_to(&t, "/app/web/x/y", NULL));
+	y = node_at(&t, "/app/web/x/y");
+	nodes_assert_path(y, "/app/web/x/y");
+	ck_assert_ptr_eq(y->parent->parent, t.root);
+	ck_assert(leads_to(&t, "/app/web/x/y", y));
+	ck_assert(leads_to(&t, "/app/web/x", y->parent));
+	ck_assert(leads_to(&t, "/app/web/x/y/z", NULL));
+	node_put(&t, &y);
 	ck_assert_uint_eq(t.n_nodes, 1);
 	node_table_release(&t);
 }
 END_TEST
+
+START_TEST(test_top)
+{
+	struct node_table t;
+	struct node *c;
+
+	node_table_init(&t, "/app", (struct node_policy){0}, 0);
+	c = node_at(&t, "/app/a/b/c");
+	ck_assert_str_eq(node_top(c)->name, "a");
+	ck_assert_ptr_eq(node_top(c->parent->parent), node_top(c));
+	ck_assert_ptr_eq(node_top(t.root), t.root);
+	node_put(&t, &c);
+	node_table_release(&t);
+}
+END_TEST
+
+/* Every node below the top once, parents before their children. */
+START_TEST(test_next_below)
+{
+	static const char *const order[] = {"/top/a", "/top/a/x", "/top/a/x/y",
+					    "/top/a/z", "/top/b"};
+	struct node *leaf[3], *beside, *top, *n;
+	struct node_table t;
+	size_t i = 0;
+
+	nodes_init(&t);
+	leaf[0] = node_at(&t, "/top/a/x/y");
+	leaf[1] = node_at(&t, "/top/a/z");
+	leaf[2] = node_at(&t, "/top/b");
+	beside = node_at(&t, "/beside/c");
+	top = node_find_at(&t, "/top");
+	for (n = top; (n = node_next_below(n, top)); i++) {
+		ck_assert_uint_lt(i, ARRAY_SIZE(order));
+		nodes_assert_path(n, order[i]);
+	}
+	ck_assert_uint_eq(i, ARRAY_SIZE(order));
+	ck_assert_ptr_null(node_next_below(beside, beside));
+	node_put(&t, &top);
+	node_put(&t, &beside);
+	for (i = 0; i < ARRAY_SIZE(leaf); i++)
+		node_put(&t, &leaf[i]);
+	node_table_release(&t);
+}
+END_TEST
+
+/* --- how deep ------------------------------------------------------------ */
 
 /*
  * How deep a tree is, others decide: a request has room for paths of half a
@@ -218,25 +231,6 @@ END_TEST
  */
 #define DEPTH 100000
 
-static double cpu_seconds(void)
-{
-	return (double)clock() / CLOCKS_PER_SEC;
-}
-
-/* A chain of nodes; each but the last is held by its child only. */
-static struct node *chain(struct node_table *t, int depth)
-{
-	struct node *node = node_ref(t->root);
-
-	for (int i = 0; i < depth; i++) {
-		struct node *child = node_get(t, node, "d");
-
-		node_put(t, &node);
-		node = child;
-	}
-	return node;
-}
-
 START_TEST(test_deep_paths_and_release)
 {
 	struct node_table t;
@@ -244,7 +238,7 @@ START_TEST(test_deep_paths_and_release)
 	char *path;
 
 	nodes_init(&t);
-	bottom = chain(&t, DEPTH);
+	bottom = nodes_chain(&t, DEPTH);
 	ck_assert_uint_eq(t.n_nodes, DEPTH + 1);
 	path = node_path(bottom);
 	ck_assert_uint_eq(strlen(path), 2 * DEPTH);
@@ -256,20 +250,20 @@ START_TEST(test_deep_paths_and_release)
 }
 END_TEST
 
-START_TEST(test_deep_detach)
+START_TEST(test_deep_gone)
 {
 	struct node *top, *bottom;
 	struct node_table t;
 	double start;
 
 	nodes_init(&t);
-	bottom = chain(&t, DEPTH);
+	bottom = nodes_chain(&t, DEPTH);
 	top = node_find(&t, t.root, "d");
-	start = cpu_seconds();
+	start = nodes_cpu_seconds();
 	node_gone(&t, top);
-	ck_assert_msg(cpu_seconds() - start < 3, "%d levels took %.1f s", DEPTH,
-		      cpu_seconds() - start);
-	ck_assert(top->detached && bottom->detached);
+	ck_assert_msg(nodes_cpu_seconds() - start < 3, "%d levels took %.1f s", DEPTH,
+		      nodes_cpu_seconds() - start);
+	ck_assert(top->absent && bottom->absent);
 	node_put(&t, &top);
 	node_put(&t, &bottom);
 	ck_assert_uint_eq(t.n_nodes, 1);
@@ -286,12 +280,12 @@ START_TEST(test_learn)
 
 	nodes_init(&t);
 	a = node_get(&t, t.root, "a");
-	ck_assert_int_eq(nodes_learn(&t, &a, 5, 6, "v1"), 0);
+	nodes_learn(&t, a, 5, 6, "v1");
 	ck_assert(a->known);
 	ck_assert_int_eq(a->stat.mzxid, 6);
 	ck_assert_mem_eq(a->data->data, "v1", 2);
 	ck_assert_uint_eq(t.cached_bytes, 2);
-	ck_assert_int_eq(nodes_learn(&t, &a, 5, 7, "three"), 0);
+	nodes_learn(&t, a, 5, 7, "three");
 	ck_assert_uint_eq(a->data->len, 5);
 	ck_assert_uint_eq(t.cached_bytes, 5);
 	node_put(&t, &a);
@@ -313,14 +307,13 @@ START_TEST(test_learn_older)
 	};
 	struct blob *data = blob_new("new", 3), *stale = blob_new("old!", 4);
 	struct node_table t;
-	struct node *a, *same;
+	struct node *a;
 
 	nodes_init(&t);
-	a = same = node_get(&t, t.root, "a");
-	ck_assert_int_eq(node_learn(&t, &a, &known, data, 1), 0);
+	a = node_get(&t, t.root, "a");
+	node_learn(&t, a, &known, data, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(older); i++) {
-		ck_assert_int_eq(node_learn(&t, &a, &older[i], stale, 2), 0);
-		ck_assert_ptr_eq(a, same);
+		node_learn(&t, a, &older[i], stale, 2);
 		ck_assert_mem_eq(&a->stat, &known, sizeof(known));
 		ck_assert_ptr_eq(a->data, data);
 		ck_assert(node_is_fresh(a, 1, true));
@@ -341,87 +334,16 @@ START_TEST(test_learn_without_data)
 
 	nodes_init(&t);
 	a = node_get(&t, t.root, "a");
-	nodes_learn(&t, &a, 5, 6, "v1");
+	nodes_learn(&t, a, 5, 6, "v1");
 	stat.pzxid = 9;
-	ck_assert_int_eq(node_learn(&t, &a, &stat, NULL, 1), 0);
+	node_learn(&t, a, &stat, NULL, 1);
 	ck_assert_ptr_nonnull(a->data);
 	ck_assert_int_eq(a->stat.pzxid, 9);
 	stat.mzxid = 10;
-	ck_assert_int_eq(node_learn(&t, &a, &stat, NULL, 1), 0);
+	node_learn(&t, a, &stat, NULL, 1);
 	ck_assert_ptr_null(a->data);
 	ck_assert_uint_eq(t.cached_bytes, 0);
 	node_put(&t, &a);
-	node_table_release(&t);
-}
-END_TEST
-
-/* Deleted and created again: another node, and the old one's are gone. */
-START_TEST(test_learn_another_znode)
-{
-	struct node *a, *old, *child;
-	struct node_table t;
-	struct inode *inode;
-
-	nodes_init(&t);
-	inode = nodes_file(&t, t.root, "a", 5, "v1");
-	old = node_ref(inode->node);
-	child = node_get(&t, old, "child");
-	a = node_ref(old);
-	ck_assert_int_eq(nodes_learn(&t, &a, 8, 8, "v2"), 0);
-	ck_assert_ptr_ne(a, old);
-	ck_assert(old->detached && !old->unlinked && child->detached);
-	ck_assert(!a->detached && a->known);
-	ck_assert(nodes_is(&t, t.root, "a", a));
-	ck_assert_ptr_eq(inode->node, old);
-	ck_assert_ptr_ne(node_inode(&t, a, VIEW_MAIN, INODE_FILE), inode);
-	/* What is open of the old one keeps its value. */
-	ck_assert_mem_eq(old->data->data, "v1", 2);
-	node_put(&t, &a);
-	node_put(&t, &old);
-	node_put(&t, &child);
-	node_table_release(&t);
-}
-END_TEST
-
-START_TEST(test_learn_of_detached)
-{
-	struct node_table t;
-	struct node *a;
-
-	nodes_init(&t);
-	a = node_get(&t, t.root, "a");
-	nodes_learn(&t, &a, 5, 5, "v1");
-	node_gone(&t, a);
-	ck_assert_int_eq(nodes_learn(&t, &a, 8, 8, "v2"), -ESTALE);
-	ck_assert_int_eq(a->stat.czxid, 5);
-	ck_assert(nodes_is(&t, t.root, "a", NULL));
-	ck_assert(!node_is_fresh(a, NODES_THREAD, false));
-	node_put(&t, &a);
-	node_table_release(&t);
-}
-END_TEST
-
-/*
- * The znode that is mounted was deleted and created again by somebody else.
- * The root stays the root; what was below is gone.
- */
-START_TEST(test_learn_another_root)
-{
-	struct node *root, *a;
-	struct node_table t;
-
-	node_table_init(&t, "/app", (struct node_policy){0}, NODES_CACHE);
-	root = node_ref(t.root);
-	ck_assert_int_eq(nodes_learn(&t, &root, 5, 5, NULL), 0);
-	a = node_get(&t, t.root, "a");
-	ck_assert_int_eq(nodes_learn(&t, &root, 8, 8, NULL), 0);
-	ck_assert_ptr_eq(root, t.root);
-	ck_assert(!root->detached && a->detached);
-	ck_assert_int_eq(root->stat.czxid, 8);
-	ck_assert_ptr_eq(inode_find(&t, NODE_ROOT_INO)->node, root);
-	nodes_assert_path(root, "/app");
-	node_put(&t, &a);
-	node_put(&t, &root);
 	node_table_release(&t);
 }
 END_TEST
@@ -435,13 +357,13 @@ START_TEST(test_fresh)
 	nodes_init(&t);
 	a = node_get(&t, t.root, "a");
 	ck_assert(!node_is_fresh(a, 0, false));
-	node_learn(&t, &a, &stat, NULL, 1);
+	node_learn(&t, a, &stat, NULL, 1);
 	ck_assert(node_is_fresh(a, 1, false));
 	ck_assert(!node_is_fresh(a, 1, true));  /* no value yet */
 	ck_assert(!node_is_fresh(a, 2, false)); /* another's call */
 	a->fresh_at = now_ms() - NODE_FRESH_MS;
 	ck_assert(!node_is_fresh(a, 1, false));
-	nodes_learn(&t, &a, 5, 5, "v1");
+	nodes_learn(&t, a, 5, 5, "v1");
 	ck_assert(node_is_fresh(a, NODES_THREAD, true));
 	node_unknown(&t, a);
 	ck_assert(!node_is_fresh(a, NODES_THREAD, false));
@@ -453,8 +375,7 @@ START_TEST(test_fresh)
 END_TEST
 
 UNIT_MAIN("node", test_find_or_create, test_parents_live_as_long_as_children,
-	  test_paths, test_many_names, test_gone, test_unlinked, test_root_gone,
-	  test_detach_subtree, test_deep_paths_and_release, test_deep_detach,
-	  test_learn, test_learn_older, test_learn_without_data,
-	  test_learn_another_znode, test_learn_of_detached,
-	  test_learn_another_root, test_fresh)
+	  test_paths, test_many_names, test_at_path, test_at_path_with_chroot,
+	  test_top, test_next_below, test_deep_paths_and_release,
+	  test_deep_gone, test_learn, test_learn_older,
+	  test_learn_without_data, test_fresh)

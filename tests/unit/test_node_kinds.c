@@ -38,7 +38,7 @@ static void init(struct node_table *t, enum policy policy)
 }
 
 /* The server tells of version @mzxid of @node. */
-static void learn(struct node_table *t, struct node **node, int64_t mzxid,
+static void learn(struct node_table *t, struct node *node, int64_t mzxid,
 		  enum value value, int32_t children, int64_t owner)
 {
 	struct zstat stat =
@@ -49,7 +49,7 @@ static void learn(struct node_table *t, struct node **node, int64_t mzxid,
 	if (value != UNREAD)
 		data = value == NONE ? blob_new_null()
 				     : blob_new("abc", value == SOME ? 3 : 0);
-	ck_assert_int_eq(node_learn(t, node, &stat, data, NODES_THREAD), 0);
+	node_learn(t, node, &stat, data, NODES_THREAD);
 	blob_unref(data);
 }
 
@@ -97,7 +97,7 @@ START_TEST(test_table)
 
 			init(&t, policy);
 			a = node_get(&t, t.root, "a");
-			learn(&t, &a, 5, c->value, c->children, c->owner);
+			learn(&t, a, 5, c->value, c->children, c->owner);
 			dir = node_kind(a) == INODE_DIR;
 			if (dir != (c->kinds[policy] == 'd'))
 				ck_abort_msg("case %zu, policy %d", i, policy);
@@ -118,7 +118,7 @@ START_TEST(test_unread_with_length)
 
 	init(&t, NORMAL);
 	a = node_get(&t, t.root, "a");
-	ck_assert_int_eq(node_learn(&t, &a, &stat, NULL, 1), 0);
+	node_learn(&t, a, &stat, NULL, 1);
 	ck_assert_int_eq(node_kind(a), INODE_FILE);
 	ck_assert(node_null_known(a) && !node_is_null(&t, a));
 	node_put(&t, &a);
@@ -135,7 +135,7 @@ START_TEST(test_root_is_a_directory)
 		init(&t, policy);
 		root = node_ref(t.root);
 		ck_assert_int_eq(node_kind(root), INODE_DIR);
-		learn(&t, &root, 5, SOME, 0, 0);
+		learn(&t, root, 5, SOME, 0, 0);
 		ck_assert_int_eq(node_kind(root), INODE_DIR);
 		node_put(&t, &root);
 		node_table_release(&t);
@@ -151,12 +151,12 @@ START_TEST(test_file_stays_a_file)
 
 	init(&t, NORMAL);
 	a = node_get(&t, t.root, "a");
-	learn(&t, &a, 5, SOME, 0, 0);
-	learn(&t, &a, 6, EMPTY, 0, 0);
+	learn(&t, a, 5, SOME, 0, 0);
+	learn(&t, a, 6, EMPTY, 0, 0);
 	ck_assert_int_eq(node_kind(a), INODE_FILE);
-	learn(&t, &a, 7, NONE, 0, 0);
+	learn(&t, a, 7, NONE, 0, 0);
 	ck_assert_int_eq(node_kind(a), INODE_FILE);
-	learn(&t, &a, 8, UNREAD, 0, 0);
+	learn(&t, a, 8, UNREAD, 0, 0);
 	ck_assert_int_eq(node_kind(a), INODE_FILE);
 	node_put(&t, &a);
 	node_table_release(&t);
@@ -173,14 +173,14 @@ START_TEST(test_file_becomes_a_directory)
 	init(&t, NORMAL);
 	inode = nodes_file(&t, t.root, "a", 5, "abc");
 	a = node_ref(inode->node);
-	learn(&t, &a, 5, SOME, 1, 0);
+	learn(&t, a, 5, SOME, 1, 0);
 	ck_assert_ptr_eq(a, inode->node);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	/* Another face, and so another number; the old one lives on. */
 	ck_assert_ptr_ne(node_inode(&t, a, VIEW_MAIN, INODE_DIR), inode);
 	ck_assert_int_eq(inode->kind, INODE_FILE);
 	ck_assert_ptr_eq(inode_find(&t, inode->ino), inode);
-	learn(&t, &a, 6, SOME, 0, 0);
+	learn(&t, a, 6, SOME, 0, 0);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	node_put(&t, &a);
 	node_table_release(&t);
@@ -194,15 +194,15 @@ START_TEST(test_directory_stays_a_directory)
 
 	init(&t, NORMAL);
 	a = node_get(&t, t.root, "a");
-	learn(&t, &a, 5, NONE, 0, 0);
-	learn(&t, &a, 6, SOME, 0, 0); /* its .data */
+	learn(&t, a, 5, NONE, 0, 0);
+	learn(&t, a, 6, SOME, 0, 0); /* its .data */
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	ck_assert(!node_is_null(&t, a));
-	learn(&t, &a, 7, EMPTY, 0, 0);
+	learn(&t, a, 7, EMPTY, 0, 0);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	node_unknown(&t, a);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
-	learn(&t, &a, 9, SOME, 0, 0);
+	learn(&t, a, 9, SOME, 0, 0);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	node_put(&t, &a);
 	node_table_release(&t);
@@ -217,8 +217,8 @@ START_TEST(test_another_znode_another_kind)
 
 	init(&t, NORMAL);
 	a = node_get(&t, t.root, "a");
-	learn(&t, &a, 5, NONE, 3, 0);
-	ck_assert_int_eq(nodes_learn(&t, &a, 9, 9, "abc"), 0);
+	learn(&t, a, 5, NONE, 3, 0);
+	nodes_learn(&t, a, 9, 9, "abc");
 	ck_assert_int_eq(node_kind(a), INODE_FILE);
 	node_put(&t, &a);
 	node_table_release(&t);
@@ -233,13 +233,13 @@ START_TEST(test_null_known)
 	init(&t, NORMAL);
 	a = node_get(&t, t.root, "a");
 	ck_assert(!node_null_known(a));
-	learn(&t, &a, 5, EMPTY, 0, 0);
+	learn(&t, a, 5, EMPTY, 0, 0);
 	ck_assert(node_null_known(a) && !node_is_null(&t, a));
-	learn(&t, &a, 6, UNREAD, 0, 0); /* another version: who knows */
+	learn(&t, a, 6, UNREAD, 0, 0); /* another version: who knows */
 	ck_assert(!node_null_known(a));
-	learn(&t, &a, 6, NONE, 0, 0);
+	learn(&t, a, 6, NONE, 0, 0);
 	ck_assert(node_null_known(a) && node_is_null(&t, a));
-	learn(&t, &a, 6, UNREAD, 0, 0); /* the same version */
+	learn(&t, a, 6, UNREAD, 0, 0); /* the same version */
 	ck_assert(node_null_known(a) && node_is_null(&t, a));
 	node_unknown(&t, a);
 	ck_assert(!node_null_known(a));
@@ -256,9 +256,9 @@ START_TEST(test_empty_is_null)
 
 	init(&t, EMPTY_DIR);
 	a = node_get(&t, t.root, "a");
-	learn(&t, &a, 5, EMPTY, 0, 0);
+	learn(&t, a, 5, EMPTY, 0, 0);
 	ck_assert(node_null_known(a) && node_is_null(&t, a));
-	learn(&t, &a, 6, SOME, 0, 0);
+	learn(&t, a, 6, SOME, 0, 0);
 	ck_assert(!node_is_null(&t, a));
 	node_put(&t, &a);
 	node_table_release(&t);
@@ -283,14 +283,14 @@ START_TEST(test_embryo)
 	ck_assert(a->stat.mtime <= now + 100000);
 	/* "There is none": that was known. */
 	node_gone(&t, a);
-	ck_assert(a->embryo && !a->detached);
+	ck_assert(a->embryo && !a->absent);
 	/* The first commit. */
 	node_made_as_file(a);
-	learn(&t, &a, 5, NONE, 0, 0);
+	learn(&t, a, 5, NONE, 0, 0);
 	ck_assert(!a->embryo && a->known);
 	ck_assert_int_eq(node_kind(a), INODE_FILE);
 	node_gone(&t, a);
-	ck_assert(a->detached);
+	ck_assert(nodes_is_gone(a, false));
 	node_put(&t, &a);
 	node_table_release(&t);
 }
@@ -305,7 +305,7 @@ START_TEST(test_embryo_made_elsewhere)
 	init(&t, NORMAL);
 	a = node_get(&t, t.root, "a");
 	node_make_embryo(a);
-	learn(&t, &a, 5, NONE, 0, 0);
+	learn(&t, a, 5, NONE, 0, 0);
 	ck_assert(!a->embryo && a->known);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	node_put(&t, &a);
@@ -320,7 +320,7 @@ START_TEST(test_embryo_of_known)
 
 	init(&t, NORMAL);
 	a = node_get(&t, t.root, "a");
-	learn(&t, &a, 5, NONE, 0, 0);
+	learn(&t, a, 5, NONE, 0, 0);
 	node_make_embryo(a);
 	ck_assert(!a->embryo);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
@@ -339,7 +339,7 @@ START_TEST(test_embryo_was_a_directory)
 	init(&t, NORMAL);
 	a = node_get(&t, t.root, "a");
 	node_make_embryo(a);
-	learn(&t, &a, 5, NONE, 2, 0);
+	learn(&t, a, 5, NONE, 2, 0);
 	ck_assert(!a->embryo);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	node_put(&t, &a);

@@ -4,155 +4,296 @@
 
 #include "nodes.h"
 
+/* Nothing is known, and it may be there. */
+static bool is_unknown(const struct node *node)
+{
+	return !node->known && !node->absent && !node->data;
+}
+
+/* The live inode of the main view that is at @path; NULL if none is. */
+static struct inode *at(struct node_table *t, const char *path)
+{
+	struct node *node = node_find_at(t, path);
+	struct inode *inode = NULL, *i;
+
+	if (!node)
+		return NULL;
+	for_each_inode (i, node) {
+		if (!i->gone && i->view == VIEW_MAIN)
+			inode = i;
+	}
+	node_put(t, &node);
+	return inode;
+}
+
+/* A value at @path, known to the kernel by one lookup. */
+static struct inode *make(struct node_table *t, const char *path, int64_t zxid,
+			  const char *data)
+{
+	struct node *node = node_at(t, path);
+	struct inode *inode = nodes_file(t, node->parent, node->name, zxid,
+					 data);
+
+	node_put(t, &node);
+	return inode;
+}
+
+static void move(struct node_table *t, const char *from, const char *to)
+{
+	struct node *a = node_at(t, from), *b = node_at(t, to);
+
+	node_moved(t, a, b);
+	node_put(t, &a);
+	node_put(t, &b);
+}
+
+static void exchange(struct node_table *t, const char *from, const char *to)
+{
+	struct node *a = node_at(t, from), *b = node_at(t, to);
+
+	node_exchanged(t, a, b);
+	node_put(t, &a);
+	node_put(t, &b);
+}
+
 /* --- rename -------------------------------------------------------------- */
 
 START_TEST(test_move)
 {
-	struct node *from, *to, *child;
-	struct inode *a, *c;
+	struct node *from, *to;
+	struct inode *dir, *child, *new;
 	struct node_table t;
+	uint64_t ino;
 
 	nodes_init(&t);
-	from = node_get(&t, t.root, "from");
-	to = node_get(&t, t.root, "to");
-	a = nodes_file(&t, from, "a", 5, "v");
-	child = node_get(&t, a->node, "child");
-	nodes_learn(&t, &child, 6, 6, "c");
-	c = node_inode(&t, child, VIEW_MAIN, INODE_FILE);
-	node_moved(&t, a->node, to, "b");
-	ck_assert(nodes_is(&t, from, "a", NULL));
-	ck_assert(nodes_is(&t, to, "b", a->node));
-	ck_assert(!a->node->detached && !child->detached);
-	nodes_assert_path(child, "/to/b/child");
-	/* The numbers stay, what is known does not: they are other znodes. */
-	ck_assert_ptr_eq(node_inode(&t, child, VIEW_MAIN, INODE_FILE), c);
-	ck_assert(!a->node->known && !child->known && !child->data);
+	dir = make(&t, "/from/a", 5, NULL);
+	child = make(&t, "/from/a/child", 6, "c");
+	ino = child->ino;
+	from = node_find_at(&t, "/from/a");
+	to = node_at(&t, "/to/b");
+	node_moved(&t, from, to);
+	/* The places stay, what the kernel holds moves. */
+	nodes_assert_path(from, "/from/a");
+	ck_assert(from->absent && !from->known && !from->is_dir);
+	ck_assert(list_empty(&from->inodes));
+	ck_assert_ptr_eq(at(&t, "/to/b"), dir);
+	ck_assert_ptr_eq(at(&t, "/to/b/child"), child);
+	ck_assert(!dir->gone && !child->gone);
+	ck_assert_uint_eq(child->ino, ino);
+	/* They are other znodes, of which nothing is known, but the kind. */
+	ck_assert(is_unknown(to) && is_unknown(child->node));
+	ck_assert_int_eq(node_kind(to), INODE_DIR);
+	ck_assert_int_eq(node_kind(child->node), INODE_FILE);
+	ck_assert_int_eq(dir->czxid, 0);
 	ck_assert_uint_eq(t.cached_bytes, 0);
-	ck_assert_int_eq(nodes_learn(&t, &child, 9, 9, "c"), 0);
-	ck_assert_ptr_eq(child, c->node);
+	nodes_learn(&t, child->node, 9, 9, "c");
+	ck_assert(!child->gone);
+	ck_assert_int_eq(child->czxid, 9);
+	/* What comes at the old place has another number. */
+	new = nodes_file(&t, from->parent, "a", 10, NULL);
+	ck_assert_ptr_eq(new->node, from);
+	ck_assert_uint_ne(new->ino, dir->ino);
 	node_put(&t, &from);
 	node_put(&t, &to);
-	node_put(&t, &child);
 	node_table_release(&t);
 }
 END_TEST
 
+/* Nobody holds the old places when the inodes have left. */
+START_TEST(test_move_frees_the_places)
+{
+	struct node_table t;
+	struct inode *a;
+
+	nodes_init(&t);
+	a = make(&t, "/x/y/a", 5, NULL);
+	make(&t, "/x/y/a/b/c", 6, "v");
+	ck_assert_uint_eq(t.n_nodes, 6);
+	move(&t, "/x/y/a", "/a");
+	ck_assert_uint_eq(t.n_nodes, 4);
+	ck_assert(nodes_is(&t, t.root, "x", NULL));
+	ck_assert(nodes_is(&t, t.root, "a", a->node));
+	node_table_release(&t);
+}
+END_TEST
+
+/* What was there is unlinked, keeps its last state, and stays in its place. */
 START_TEST(test_move_over_another)
 {
-	struct inode *a, *b;
-	struct node *below;
+	struct inode *a, *b, *below;
 	struct node_table t;
 
 	nodes_init(&t);
-	a = nodes_file(&t, t.root, "a", 5, "v");
-	b = nodes_file(&t, t.root, "b", 6, "w");
-	below = node_get(&t, b->node, "below");
-	node_moved(&t, a->node, t.root, "b");
-	ck_assert(b->node->detached && b->node->unlinked && below->detached);
-	ck_assert(!a->node->detached && !a->node->unlinked);
-	ck_assert(nodes_is(&t, t.root, "b", a->node));
-	ck_assert(nodes_is(&t, t.root, "a", NULL));
-	node_put(&t, &below);
+	a = make(&t, "/a", 5, "v");
+	b = make(&t, "/b", 6, "w");
+	below = make(&t, "/b/below", 7, "x");
+	move(&t, "/a", "/b");
+	ck_assert(b->gone && b->unlinked && below->gone && below->unlinked);
+	ck_assert(!a->gone);
+	ck_assert_ptr_eq(a->node, b->node);
+	ck_assert_ptr_eq(at(&t, "/b"), a);
+	ck_assert_ptr_null(at(&t, "/a"));
+	ck_assert_ptr_null(at(&t, "/b/below"));
+	ck_assert_int_eq(inode_stat(b)->czxid, 6);
+	ck_assert_mem_eq(b->last_data->data, "w", 1);
+	ck_assert_mem_eq(below->last_data->data, "x", 1);
+	nodes_learn(&t, a->node, 9, 9, "v");
+	ck_assert_int_eq(inode_stat(a)->czxid, 9);
+	ck_assert_int_eq(inode_stat(b)->czxid, 6);
 	node_table_release(&t);
 }
 END_TEST
 
-/* Where nobody holds the node that had the name, it goes altogether. */
+/* Where nobody holds anything, nothing is left behind. */
 START_TEST(test_move_over_nobodys)
 {
 	struct node_table t;
-	struct node *b;
 	struct inode *a;
 
 	nodes_init(&t);
-	a = nodes_file(&t, t.root, "a", 5, "v");
-	b = node_get(&t, t.root, "b");
-	node_put(&t, &b);
-	node_moved(&t, a->node, t.root, "b");
+	a = make(&t, "/a", 5, "v");
+	move(&t, "/a", "/b");
 	ck_assert_uint_eq(t.n_nodes, 2);
 	ck_assert(nodes_is(&t, t.root, "b", a->node));
+	inode_forget(&t, a, 1);
+	ck_assert_uint_eq(t.n_nodes, 1);
 	node_table_release(&t);
 }
 END_TEST
 
-START_TEST(test_move_onto_itself)
+/* They are of znodes that were there before, not of the one that moves. */
+START_TEST(test_move_leaves_what_is_gone)
 {
+	struct inode *old, *below, *new;
 	struct node_table t;
-	struct inode *a;
 
 	nodes_init(&t);
-	a = nodes_file(&t, t.root, "a", 5, "v");
-	node_moved(&t, a->node, t.root, "a");
-	ck_assert(!a->node->detached && !a->node->unlinked);
-	ck_assert(nodes_is(&t, t.root, "a", a->node));
-	ck_assert_uint_eq(t.n_nodes, 2);
+	old = make(&t, "/a", 5, NULL);
+	below = make(&t, "/a/x", 6, "v");
+	new = make(&t, "/a", 8, NULL);
+	ck_assert(old->gone && below->gone);
+	move(&t, "/a", "/b");
+	nodes_assert_path(old->node, "/a");
+	nodes_assert_path(below->node, "/a/x");
+	nodes_assert_path(new->node, "/b");
+	ck_assert(!old->unlinked && old->node->absent);
+	ck_assert(below->node->absent);
+	ck_assert_int_eq(inode_stat(old)->czxid, 5);
 	node_table_release(&t);
 }
 END_TEST
 
-/* The old parent lives by its child alone, and goes when that leaves. */
-START_TEST(test_move_frees_the_parent)
+/* Inodes on both sides, at places that both have and that one has. */
+START_TEST(test_move_of_trees)
 {
+	struct inode *a[4], *b[4];
 	struct node_table t;
-	struct node *dir;
-	struct inode *a;
 
 	nodes_init(&t);
-	dir = node_get(&t, t.root, "dir");
-	a = nodes_file(&t, dir, "a", 5, "v");
-	node_put(&t, &dir);
-	node_moved(&t, a->node, t.root, "a");
-	ck_assert_uint_eq(t.n_nodes, 2);
-	ck_assert(nodes_is(&t, t.root, "dir", NULL));
+	a[0] = make(&t, "/a", 5, NULL);
+	a[1] = make(&t, "/a/both", 5, NULL);
+	a[2] = make(&t, "/a/both/x", 5, "v");
+	a[3] = make(&t, "/a/mine", 5, "v");
+	b[0] = make(&t, "/b", 6, NULL);
+	b[1] = make(&t, "/b/both", 6, "w");
+	b[2] = make(&t, "/b/both/x", 6, NULL);
+	b[3] = make(&t, "/b/yours", 6, "w");
+	move(&t, "/a", "/b");
+	ck_assert_ptr_eq(at(&t, "/b"), a[0]);
+	ck_assert_ptr_eq(at(&t, "/b/both"), a[1]);
+	ck_assert_ptr_eq(at(&t, "/b/both/x"), a[2]);
+	ck_assert_ptr_eq(at(&t, "/b/mine"), a[3]);
+	ck_assert_ptr_null(at(&t, "/b/yours"));
+	ck_assert_ptr_null(at(&t, "/a/mine"));
+	for (int i = 0; i < 4; i++) {
+		ck_assert(!a[i]->gone && is_unknown(a[i]->node));
+		ck_assert(b[i]->gone && b[i]->unlinked);
+		ck_assert_int_eq(inode_stat(b[i])->czxid, 6);
+	}
+	ck_assert_int_eq(node_kind(a[1]->node), INODE_DIR);
+	ck_assert_int_eq(node_kind(a[2]->node), INODE_FILE);
+	for (int i = 0; i < 4; i++) {
+		inode_forget(&t, a[i], 1);
+		inode_forget(&t, b[i], 1);
+	}
+	ck_assert_uint_eq(t.n_nodes, 1);
 	node_table_release(&t);
 }
 END_TEST
 
-/* A target below what moves over it: it was empty at the server. */
-START_TEST(test_move_over_an_ancestor)
+/* All faces go: `.data`, and those of the other view. */
+START_TEST(test_move_of_faces)
 {
-	struct node *dir;
+	struct inode *faces[3];
 	struct node_table t;
-	struct inode *a;
+	struct node *a, *b;
 
 	nodes_init(&t);
-	dir = node_get(&t, t.root, "dir");
-	a = nodes_file(&t, dir, "a", 5, "v");
-	node_moved(&t, a->node, t.root, "dir");
-	ck_assert(dir->detached && dir->unlinked);
-	ck_assert(!a->node->detached && !a->node->unlinked);
-	ck_assert(nodes_is(&t, t.root, "dir", a->node));
-	node_put(&t, &dir);
+	a = node_at(&t, "/a");
+	b = node_at(&t, "/b");
+	faces[0] = node_inode(&t, a, VIEW_MAIN, INODE_DIR);
+	faces[1] = node_inode(&t, a, VIEW_MAIN, INODE_DATA);
+	faces[2] = node_inode(&t, a, VIEW_EPHEMERAL, INODE_DIR);
+	node_moved(&t, a, b);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ptr_eq(node_find_inode(b, faces[i]->view,
+						 faces[i]->kind),
+				 faces[i]);
+	ck_assert(!node_is_open_dir(a) && node_is_open_dir(b));
+	node_put(&t, &a);
+	node_put(&t, &b);
 	node_table_release(&t);
 }
 END_TEST
+
+/* Opened by a create, not yet at the server: it is what it was. */
+START_TEST(test_move_of_an_embryo)
+{
+	struct node_table t;
+	struct inode *inode;
+	struct node *a, *b;
+
+	nodes_init(&t);
+	a = node_at(&t, "/a");
+	b = node_at(&t, "/b");
+	node_make_embryo(a);
+	a->stat.mtime = 12345;
+	inode = node_inode(&t, a, VIEW_MAIN, INODE_FILE);
+	node_moved(&t, a, b);
+	ck_assert(b->embryo && b->decided && !a->embryo);
+	ck_assert_int_eq(inode_stat(inode)->mtime, 12345);
+	ck_assert_int_eq(node_kind(b), INODE_FILE);
+	node_gone(&t, b);
+	ck_assert(b->embryo && !inode->gone);
+	node_put(&t, &a);
+	node_put(&t, &b);
+	node_table_release(&t);
+}
+END_TEST
+
+/* --- exchange ------------------------------------------------------------ */
 
 START_TEST(test_exchange)
 {
-	struct node *da, *db, *below;
-	struct inode *a, *b;
+	struct inode *a, *b, *below;
 	struct node_table t;
 
 	nodes_init(&t);
-	da = node_get(&t, t.root, "da");
-	db = node_get(&t, t.root, "db");
-	a = nodes_file(&t, da, "a", 5, "v");
-	b = nodes_file(&t, db, "b", 6, NULL);
-	below = node_get(&t, b->node, "below");
-	node_exchanged(&t, a->node, b->node);
+	a = make(&t, "/da/a", 5, "v");
+	b = make(&t, "/db/b", 6, NULL);
+	below = make(&t, "/db/b/below", 7, "w");
+	exchange(&t, "/da/a", "/db/b");
 	nodes_assert_path(a->node, "/db/b");
 	nodes_assert_path(b->node, "/da/a");
-	nodes_assert_path(below, "/da/a/below");
-	ck_assert(nodes_is(&t, db, "b", a->node));
-	ck_assert(nodes_is(&t, da, "a", b->node));
-	ck_assert(nodes_is(&t, da, "b", NULL));
-	/* Kinds go with the nodes. */
+	nodes_assert_path(below->node, "/da/a/below");
+	ck_assert(!a->gone && !b->gone && !below->gone);
+	ck_assert_ptr_null(at(&t, "/db/b/below"));
+	/* Kinds go with the inodes. */
 	ck_assert_int_eq(node_kind(a->node), INODE_FILE);
 	ck_assert_int_eq(node_kind(b->node), INODE_DIR);
-	ck_assert(!a->node->known && !b->node->known);
-	node_put(&t, &da);
-	node_put(&t, &db);
-	node_put(&t, &below);
+	ck_assert(is_unknown(a->node) && is_unknown(b->node));
+	ck_assert(is_unknown(below->node));
+	ck_assert_uint_eq(t.cached_bytes, 0);
 	node_table_release(&t);
 }
 END_TEST
@@ -163,29 +304,106 @@ START_TEST(test_exchange_of_neighbours)
 	struct inode *a, *b;
 
 	nodes_init(&t);
-	a = nodes_file(&t, t.root, "a", 5, "v");
-	b = nodes_file(&t, t.root, "b", 6, "w");
-	node_exchanged(&t, a->node, b->node);
-	ck_assert(nodes_is(&t, t.root, "a", b->node));
-	ck_assert(nodes_is(&t, t.root, "b", a->node));
+	a = make(&t, "/a", 5, "v");
+	b = make(&t, "/b", 6, "w");
+	exchange(&t, "/a", "/b");
+	ck_assert_ptr_eq(at(&t, "/a"), b);
+	ck_assert_ptr_eq(at(&t, "/b"), a);
 	ck_assert_uint_eq(t.n_nodes, 3);
+	exchange(&t, "/a", "/b"); /* and back */
+	ck_assert_ptr_eq(at(&t, "/a"), a);
+	ck_assert_ptr_eq(at(&t, "/b"), b);
 	node_table_release(&t);
 }
 END_TEST
 
-START_TEST(test_exchange_with_detached)
+/* Inodes on both sides, at places that both have and that one has. */
+START_TEST(test_exchange_of_trees)
 {
+	struct inode *a[4], *b[4];
 	struct node_table t;
-	struct inode *a, *b;
 
 	nodes_init(&t);
-	a = nodes_file(&t, t.root, "a", 5, "v");
-	b = nodes_file(&t, t.root, "b", 6, "w");
-	node_gone(&t, a->node);
-	node_exchanged(&t, a->node, b->node);
-	ck_assert(a->node->detached);
-	ck_assert(nodes_is(&t, t.root, "b", b->node));
-	ck_assert(nodes_is(&t, t.root, "a", NULL));
+	a[0] = make(&t, "/a", 5, NULL);
+	a[1] = make(&t, "/a/both", 5, NULL);
+	a[2] = make(&t, "/a/both/x/deep", 5, "v");
+	a[3] = make(&t, "/a/mine", 5, "v");
+	b[0] = make(&t, "/b", 6, NULL);
+	b[1] = make(&t, "/b/both", 6, "w");
+	b[2] = make(&t, "/b/both/y", 6, NULL);
+	b[3] = make(&t, "/b/yours/deep", 6, "w");
+	exchange(&t, "/a", "/b");
+	ck_assert_ptr_eq(at(&t, "/b"), a[0]);
+	ck_assert_ptr_eq(at(&t, "/b/both"), a[1]);
+	ck_assert_ptr_eq(at(&t, "/b/both/x/deep"), a[2]);
+	ck_assert_ptr_eq(at(&t, "/b/mine"), a[3]);
+	ck_assert_ptr_eq(at(&t, "/a"), b[0]);
+	ck_assert_ptr_eq(at(&t, "/a/both"), b[1]);
+	ck_assert_ptr_eq(at(&t, "/a/both/y"), b[2]);
+	ck_assert_ptr_eq(at(&t, "/a/yours/deep"), b[3]);
+	ck_assert_ptr_null(at(&t, "/a/mine"));
+	ck_assert_ptr_null(at(&t, "/b/yours/deep"));
+	ck_assert_int_eq(node_kind(a[1]->node), INODE_DIR);
+	ck_assert_int_eq(node_kind(b[1]->node), INODE_FILE);
+	/* No place is kept that nobody needs. */
+	ck_assert_uint_eq(t.n_nodes, 1 + 8 + 2);
+	for (int i = 0; i < 4; i++) {
+		ck_assert(!a[i]->gone && !b[i]->gone);
+		inode_forget(&t, a[i], 1);
+		inode_forget(&t, b[i], 1);
+	}
+	ck_assert_uint_eq(t.n_nodes, 1);
+	node_table_release(&t);
+}
+END_TEST
+
+START_TEST(test_exchange_leaves_what_is_gone)
+{
+	struct inode *gone, *a, *b;
+	struct node_table t;
+
+	nodes_init(&t);
+	gone = make(&t, "/a", 5, "old");
+	a = make(&t, "/a", 6, "v");
+	b = make(&t, "/b", 7, "w");
+	exchange(&t, "/a", "/b");
+	ck_assert_ptr_eq(at(&t, "/a"), b);
+	ck_assert_ptr_eq(at(&t, "/b"), a);
+	nodes_assert_path(gone->node, "/a");
+	ck_assert_mem_eq(gone->last_data->data, "old", 3);
+	node_table_release(&t);
+}
+END_TEST
+
+/* --- how deep ------------------------------------------------------------ */
+
+#define DEPTH 100000
+
+/* As in test_node.c: work that grows with the number of nodes. */
+START_TEST(test_deep)
+{
+	struct node *a, *bottom, *b, *other;
+	struct node_table t;
+	double start;
+
+	nodes_init(&t);
+	bottom = nodes_chain(&t, DEPTH);
+	node_inode(&t, bottom, VIEW_MAIN, INODE_FILE)->lookups++;
+	a = node_find_at(&t, "/d");
+	b = node_at(&t, "/b");
+	node_put(&t, &bottom);
+	start = nodes_cpu_seconds();
+	node_moved(&t, a, b);
+	ck_assert_uint_eq(t.n_nodes, DEPTH + 2);
+	other = nodes_chain(&t, DEPTH);
+	node_exchanged(&t, a, b);
+	ck_assert_msg(nodes_cpu_seconds() - start < 6, "it took %.1f s",
+		      nodes_cpu_seconds() - start);
+	ck_assert(!list_empty(&other->inodes));
+	node_put(&t, &a);
+	node_put(&t, &b);
+	node_put(&t, &other);
+	ck_assert_uint_eq(t.n_nodes, DEPTH + 1);
 	node_table_release(&t);
 }
 END_TEST
@@ -195,7 +413,6 @@ END_TEST
 START_TEST(test_cache_drops_the_oldest)
 {
 	struct inode *f[5];
-	struct node *again;
 	struct node_table t;
 
 	node_table_init(&t, "/", (struct node_policy){0}, 10);
@@ -203,9 +420,7 @@ START_TEST(test_cache_drops_the_oldest)
 		f[i] = nodes_file(&t, t.root, (char[]){'a' + i, 0}, 5, "123");
 	ck_assert_uint_eq(t.cached_bytes, 9);
 	/* The first is fetched anew: now the second is the oldest. */
-	again = node_ref(f[0]->node);
-	nodes_learn(&t, &again, 5, 5, "123");
-	node_put(&t, &again);
+	nodes_learn(&t, f[0]->node, 5, 5, "123");
 	f[3] = nodes_file(&t, t.root, "d", 5, "123");
 	ck_assert_uint_eq(t.cached_bytes, 9);
 	ck_assert_ptr_null(f[1]->node->data);
@@ -255,9 +470,10 @@ START_TEST(test_cache_of_too_much)
 }
 END_TEST
 
-UNIT_MAIN("node_moves", test_move, test_move_over_another,
-	  test_move_over_nobodys, test_move_onto_itself,
-	  test_move_frees_the_parent, test_move_over_an_ancestor, test_exchange,
-	  test_exchange_of_neighbours, test_exchange_with_detached,
+UNIT_MAIN("node_moves", test_move, test_move_frees_the_places,
+	  test_move_over_another, test_move_over_nobodys,
+	  test_move_leaves_what_is_gone, test_move_of_trees, test_move_of_faces,
+	  test_move_of_an_embryo, test_exchange, test_exchange_of_neighbours,
+	  test_exchange_of_trees, test_exchange_leaves_what_is_gone, test_deep,
 	  test_cache_drops_the_oldest, test_cache_of_nothing,
 	  test_cache_of_too_much)

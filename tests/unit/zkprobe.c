@@ -126,9 +126,10 @@ static struct zk_ops ops_for(const char *path)
 	return ops;
 }
 
-static void call(struct zk *zk, enum zkprobe_type type, const char *path,
+static void call(struct zk *zk, const struct zkprobe *p, const char *path,
 		 struct zk_to to)
 {
+	enum zkprobe_type type = p->type;
 	struct zk_ops ops;
 	struct blob *data = blob_new("value", 5);
 
@@ -148,6 +149,8 @@ static void call(struct zk *zk, enum zkprobe_type type, const char *path,
 		zk_set(zk, path, data, -1, to);
 	else if (type == ZKPROBE_DELETE)
 		zk_delete(zk, path, -1, to);
+	else if (type == ZKPROBE_WAIT)
+		zk_wait(zk, p->key, to);
 	if (type == ZKPROBE_MULTI) {
 		ops = ops_for(path);
 		zk_multi(zk, &ops, to);
@@ -159,6 +162,7 @@ static void call(struct zk *zk, enum zkprobe_type type, const char *path,
 
 void zkprobe_call(struct zkprobe *p, struct zktest *t)
 {
+	struct zk_to to = {.cb = on_answer, .arg = p, .owner = p->owner};
 	bool outer = calling;
 	/* Not the caller's: it need not stay when the call has returned. */
 	char *path = xstrdup(path_of(p));
@@ -166,8 +170,7 @@ void zkprobe_call(struct zkprobe *p, struct zktest *t)
 	p->t = t;
 	p->asked_at = now_ms();
 	calling = true;
-	call(t->zk, p->type, path,
-	     (struct zk_to){.cb = on_answer, .arg = p, .owner = p->owner});
+	call(t->zk, p, path, to);
 	calling = outer;
 	free(path);
 }

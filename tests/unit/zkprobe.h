@@ -31,6 +31,7 @@ enum zkprobe_type {
 	ZKPROBE_DELETE,
 	ZKPROBE_MULTI,
 	ZKPROBE_TYPES,
+	ZKPROBE_WAIT = ZKPROBE_TYPES, /* never sent, so none of them */
 };
 
 struct zktest {
@@ -51,6 +52,7 @@ struct zkprobe {
 	/* Given by the test. */
 	enum zkprobe_type type;
 	const char *path; /* "/p" if NULL */
+	const void *key;  /* of a wait */
 	struct zk_owner *owner;
 	void (*then)(struct zkprobe *p); /* called by the answer; may be NULL */
 	void *arg;

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "announce.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs.h"
+#include "log.h"
+#include "name.h"
+
+/* A helper that dies is replaced and the step tried again, not for ever. */
+#define TRIES_MAX 5
+
+/* Between two looks whether a helper that was stuck has come free. */
+#define STUCK_POLL_MS 20
+
+enum announce_who announce_who_locked(struct fs *fs, pid_t pid)
+{
+	struct announcer *a = &fs->announcer;
+	size_t i;
+
+	if (pid == 0)
+		return ANNOUNCE_NOBODY;
+	if (pid == a->pid)
+		return a->now.pid == pid ? ANNOUNCE_HELPER : ANNOUNCE_STRAY;
+	for (i = 0; i < a->n_stuck; i++) {
+		if (a->stuck[i].helper.pid == pid)
+			return ANNOUNCE_STRAY;
+	}
+	return ANNOUNCE_NOBODY;
+}
+
+/* --- what watchers believe in ---------------------------------------------- */
+
+static bool is_better(const struct inode *inode, const struct inode *best,
+		      int64_t czxid)
+{
+	if (!best)
+		return true;
+	if (czxid > 0 && (inode->czxid == czxid) != (best->czxid == czxid))
+		return inode->czxid == czxid;
+	if (inode->gone != best->gone)
+		return inode->gone == (czxid == TOLD_OLDER);
+	return true; /* the later one */
+}
+
+struct inode *announce_believed_locked(const struct node *node,
+				       enum node_view view,
+				       enum inode_kind kind)
+{
+	struct inode *inode, *best = NULL;
+
+	for_each_inode (inode, node) {
+		if (inode->kind != kind ||
+		    (kind == INODE_DIR && inode->view != view))
+			continue;
+		if (is_better(inode, best, node->told.czxid))
+			best = inode;
+	}
+	return best;
+}
+
+/* Whether the kernel knows the directory in which it would happen. */
+static bool has_audience(const struct telling *now)
+{
+	struct node *dir =
+		told_is_of_data(now->step) ? now->node : now->node->parent;
+	struct inode *inode = NULL;
+
+	if (dir)
+		inode = announce_believed_locked(dir, now->view, INODE_DIR);
+	return inode && (!inode->gone || told_is_removal(now->step));
+}
+
+/*
+ * Whatever was in a directory has gone with it.  What is there now, in the one
+ * that has taken its place, is still to be told.
+ */
+static void removed_dir_locked(struct fs *fs, struct node *dir)
+{
+	struct node *node;
+
+	for (node = node_next_below(dir, dir); node;
+	     node = node_next_below(node, dir)) {
+		if (!node->told.set)
+			continue;
+		told_replaced(&node->told);
+		if (node->known)
+			look_locked(fs, node);
+	}
+}
+
+void announce_done_locked(struct fs *fs)
+{
+	struct telling *now = &fs->announcer.now;
+
+	told_done(&now->node->told, &now->truth, now->step, now->view);
+	if (now->step == TOLD_RMDIR && now->view == VIEW_MAIN)
+		removed_dir_locked(fs, now->node);
+	now->done = true;
+}
+
+/* --- the helper ------------------------------------------------------------ */
+
+/* Trusted from here on; nobody else can have the pid until it is reaped. */
+static void trust(struct fs *fs, pid_t pid)
+{
+	fs_lock(fs);
+	fs->announcer.pid = pid;
+	fs->announcer.greeted = false;
+	fs_unlock(fs);
+}
+
+static int greet(struct fs *fs)
+{
+	struct announcer *a = &fs->announcer;
+	char name[64];
+	bool greeted;
+	int rc;
+
+	snprintf(name, sizeof(name), ".znodefs-hello-%08lx%08lx",
+		 (unsigned long)random(), (unsigned long)now_ms());
+	fs_lock(fs);
+	a->now = (struct telling){.pid = a->helper.pid, .hello = name};
+	fs_unlock(fs);
+	rc = helper_run(&a->helper, HELPER_HELLO, name, 0,
+			ANNOUNCE_TIMEOUT_MS);
+	fs_lock(fs);
+	a->now = (struct telling){0};
+	greeted = a->greeted;
+	fs_unlock(fs);
+	return rc < 0 ? rc : greeted ? 0 : -ENODEV;
+}
+
+static void reap_stuck_locked(struct fs *fs)
+{
+	struct announcer *a = &fs->announcer;
+	size_t i = 0;
+
+	while (i < a->n_stuck) {
+		if (!helper_reap(&a->stuck[i].helper)) {
+			i++;
+			continue;
+		}
+		node_put(&fs->nodes, &a->stuck[i].dir);
+		a->stuck[i] = a->stuck[--a->n_stuck];
+	}
+}
+
+/* It died, or hangs in the kernel, in @dir if that is known. */
+static void abandon_locked(struct fs *fs, struct node *dir)
+{
+	struct announcer *a = &fs->announcer;
+
+	a->pid = 0;
+	if (!helper_reap(&a->helper) && a->n_stuck < ANNOUNCE_STUCK_MAX)
+		a->stuck[a->n_stuck++] = (struct stuck){
+			.helper = a->helper,
+			.dir = dir ? node_ref(dir) : NULL,
+		};
+	a->helper = (struct helper){.sock = -1};
+}
+
+/* Without the lock. */
+static int ensure_helper(struct fs *fs)
+{
+	struct announcer *a = &fs->announcer;
+	int rc;
+
+	if (a->helper.pid != 0)
+		return 0;
+	if (a->n_stuck == ANNOUNCE_STUCK_MAX)
+		return -EBUSY;
+	rc = helper_start(&a->helper, fs->opt->mountpoint);
+	if (rc < 0)
+		return rc;
+	trust(fs, a->helper.pid);
+	rc = greet(fs);
+	if (rc < 0) {
+		fs_lock(fs);
+		abandon_locked(fs, NULL);
+		fs_unlock(fs);
+	}
+	return rc;
+}
+
+/* --- one step -------------------------------------------------------------- */
+
+static void prepend(char **path, const char *part)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s/%s", part, *path) < 0)
+		abort();
+	free(*path);
+	*path = longer;
+}
+
+/* The path inside the mount, by entry names.  malloc'ed. */
+static char *mount_path(struct fs *fs, const struct telling *now)
+{
+	bool of_data = told_is_of_data(now->step);
+	char *path = xstrdup(of_data ? ".data" : "");
+	char entry[NAME_ENTRY_MAX + 1];
+	const struct node *n;
+
+	for (n = now->node; n->parent; n = n->parent) {
+		name_to_entry(n->name, n->parent == fs->nodes.root, entry);
+		prepend(&path, entry);
+	}
+	if (now->view == VIEW_EPHEMERAL)
+		prepend(&path, ".ephemeral");
+	if (!of_data)
+		path[strlen(path) - 1] = '\0'; /* the last '/' */
+	return path;
+}
+
+static enum helper_op op_of(enum told_step step)
+{
+	switch (step) {
+	case TOLD_UNLINK:
+	case TOLD_DATA_UNLINK:
+		return HELPER_UNLINK;
+	case TOLD_RMDIR:
+		return HELPER_RMDIR;
+	case TOLD_MKNOD:
+	case TOLD_DATA_MKNOD:
+		return HELPER_MKNOD;
+	case TOLD_MKDIR:
+		return HELPER_MKDIR;
+	default:
+		return HELPER_MODIFY;
+	}
+}
+
+/* The kernel did not even ask: it has something else in mind of the name. */
+static void drop_entry_locked(struct fs *fs, const struct telling *now)
+{
+	bool of_data = told_is_of_data(now->step);
+	struct node *dir = of_data ? now->node : now->node->parent;
+	struct inode *inode;
+	char entry[NAME_ENTRY_MAX + 1] = ".data";
+	fuse_ino_t ino;
+
+	inode = announce_believed_locked(dir, now->view, INODE_DIR);
+	if (!inode)
+		return;
+	ino = inode->ino;
+	if (!of_data)
+		name_to_entry(now->node->name, dir == fs->nodes.root, entry);
+	fs_unlock(fs);
+	fuse_lowlevel_notify_inval_entry(fs->se, ino, entry, strlen(entry));
+	fs_lock(fs);
+}
+
+/* With the lock, which is dropped while the helper is at work. */
+static int perform_locked(struct fs *fs)
+{
+	struct announcer *a = &fs->announcer;
+	_cleanup_free_ char *path = mount_path(fs, &a->now);
+	struct node *dir = a->now.node->parent;
+	int64_t size = a->now.node->stat.data_length;
+	struct telling step = a->now;
+	int rc;
+
+	a->now = (struct telling){0};
+	fs_unlock(fs);
+	rc = ensure_helper(fs);
+	fs_lock(fs);
+	if (rc < 0)
+		return rc;
+	a->now = step;
+	a->now.pid = a->helper.pid;
+	fs_unlock(fs);
+	rc = helper_run(&a->helper, op_of(step.step), path, size,
+			ANNOUNCE_TIMEOUT_MS);
+	fs_lock(fs);
+	if (rc == -EPIPE || rc == -ETIME)
+		abandon_locked(fs, dir);
+	else if (rc < 0 && !a->now.done)
+		drop_entry_locked(fs, &step);
+	return rc;
+}
+
+/*
+ * We have answered, and the kernel has refused the answer: a directory that it
+ * knows elsewhere in the tree takes locks which others may have.  There was no
+ * event then.
+ */
+static void unmade_locked(struct node *node, const struct telling *now)
+{
+	if (told_is_of_data(now->step))
+		node->told.data_owed = true;
+	else
+		node->told.owed[now->view] = true;
+}
+
+/*
+ * The next step of @node.  1: told; 0: there is nothing more to tell; -errno:
+ * it has not been told.
+ */
+static int tell_step_locked(struct fs *fs, struct node *node)
+{
+	struct announcer *a = &fs->announcer;
+	struct telling now = {.node = node};
+	int rc = 0;
+
+	now.step = look_step_locked(fs, node, &now.truth, &now.view);
+	if (now.step == TOLD_NOTHING)
+		return 0;
+	a->now = now;
+	if (has_audience(&now))
+		rc = perform_locked(fs);
+	else
+		announce_done_locked(fs);
+	if (rc < 0)
+		log_debug("announcing %s (step %d): %s", node->name, now.step,
+			  strerror(-rc));
+	if (rc < 0 && rc != -EPIPE && rc != -ETIME && a->now.done &&
+	    told_is_making(now.step))
+		unmade_locked(node, &now);
+	else if (a->now.done)
+		rc = 1;
+	else if (rc == 0)
+		rc = -EAGAIN;
+	a->told += rc == 1;
+	a->now = (struct telling){0};
+	return rc;
+}
+
+/* What cannot be announced counts as told: there is nobody to hear it. */
+static void give_up_locked(struct fs *fs, struct node *node)
+{
+	struct telling *now = &fs->announcer.now;
+
+	*now = (struct telling){.node = node};
+	now->step = look_step_locked(fs, node, &now->truth, &now->view);
+	announce_done_locked(fs);
+	*now = (struct telling){0};
+}
+
+/* --- the thread ------------------------------------------------------------ */
+
+static bool is_blocked_locked(struct fs *fs, const struct node *node)
+{
+	struct announcer *a = &fs->announcer;
+	size_t i;
+
+	for (i = 0; i < a->n_stuck; i++) {
+		if (node == a->stuck[i].dir || node->parent == a->stuck[i].dir)
+			return true;
+	}
+	return a->n_stuck == ANNOUNCE_STUCK_MAX;
+}
+
+/* All that is due of @node.  -ETIME: something is in the way. */
+static int tell_all_locked(struct fs *fs, struct node *node)
+{
+	int tries = 0, rc = 1;
+
+	while (rc != 0 && !fs->look.stopping) {
+		rc = tell_step_locked(fs, node);
+		if (rc > 0)
+			tries = 0;
+		else if (rc == -ETIME || rc == -EBUSY)
+			return -ETIME;
+		else if (rc < 0 && ++tries == TRIES_MAX)
+			give_up_locked(fs, node);
+	}
+	return 0;
+}
+
+static void wait_locked(struct fs *fs, int64_t until)
+{
+	struct timespec ts = {
+		.tv_sec = until / 1000,
+		.tv_nsec = until % 1000 * 1000000,
+	};
+
+	if (until)
+		pthread_cond_timedwait(&fs->look.kick, &fs->lock, &ts);
+	else
+		pthread_cond_wait(&fs->look.kick, &fs->lock);
+}
+
+/* The name, and the listing in which it is or is not. */
+static void drop_all_locked(struct fs *fs)
+{
+	struct drop *d;
+
+	while ((d = list_first(&fs->announcer.drops, struct drop, link))) {
+		list_del(&d->link);
+		fs_unlock(fs);
+		fuse_lowlevel_notify_inval_entry(fs->se, d->dir, d->entry,
+						 strlen(d->entry));
+		fuse_lowlevel_notify_inval_inode(fs->se, d->dir, 0, 0);
+		d->done(d);
+		fs_lock(fs);
+	}
+}
+
+/* Each once: what is in the way stays in the queue. */
+static void tell_due_locked(struct fs *fs)
+{
+	struct list put_off;
+	struct node *node;
+
+	list_init(&put_off);
+	while (!fs->look.stopping && (node = look_take_locked(fs))) {
+		drop_all_locked(fs);
+		if (is_blocked_locked(fs, node) ||
+		    tell_all_locked(fs, node) < 0)
+			list_add_tail(&put_off, &node->told.link);
+		else
+			look_told_locked(fs, node);
+	}
+	while ((node = list_first(&put_off, struct node, told.link))) {
+		list_del(&node->told.link);
+		look_put_off_locked(fs, node);
+	}
+}
+
+bool announce_drop_locked(struct fs *fs, struct drop *d)
+{
+	if (!fs->announcer.running || fs->look.stopping)
+		return false;
+	list_add_tail(&fs->announcer.drops, &d->link);
+	pthread_cond_signal(&fs->look.kick);
+	return true;
+}
+
+static void *announce_main(void *arg)
+{
+	struct fs *fs = arg;
+	int64_t wake;
+
+	fs_lock(fs);
+	while (!fs->look.stopping) {
+		reap_stuck_locked(fs);
+		drop_all_locked(fs);
+		tell_due_locked(fs);
+		fs_unlock(fs);
+		watch_pump(fs);
+		fs_lock(fs);
+		wake = own_expire_locked(fs, now_ms());
+		if (!list_empty(&fs->announcer.drops) ||
+		    (!list_empty(&fs->look.due) &&
+		     fs->announcer.n_stuck == 0))
+			continue;
+		if (fs->announcer.n_stuck > 0)
+			wake = now_ms() + STUCK_POLL_MS;
+		if (!fs->look.stopping)
+			wait_locked(fs, wake);
+	}
+	drop_all_locked(fs);
+	fs_unlock(fs);
+	helper_stop(&fs->announcer.helper, ANNOUNCE_TIMEOUT_MS);
+	return NULL;
+}
+
+/* --- life ------------------------------------------------------------------ */
+
+int announce_start(struct fs *fs)
+{
+	int rc;
+
+	fs->announcer.helper.sock = -1;
+	list_init(&fs->announcer.drops);
+	rc = -pthread_create(&fs->announcer.thread, NULL, announce_main, fs);
+	fs->announcer.running = rc == 0;
+	return rc;
+}
+
+static void release_stuck(struct fs *fs)
+{
+	struct announcer *a = &fs->announcer;
+
+	fs_lock(fs);
+	while (a->n_stuck > 0)
+		node_put(&fs->nodes, &a->stuck[--a->n_stuck].dir);
+	fs_unlock(fs);
+}
+
+void announce_stop(struct fs *fs)
+{
+	if (!fs->announcer.running)
+		return;
+	fs_lock(fs);
+	fs->look.stopping = true;
+	pthread_cond_broadcast(&fs->look.kick);
+	fs_unlock(fs);
+	pthread_join(fs->announcer.thread, NULL);
+	fs->announcer.running = false;
+	release_stuck(fs);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ZNODEFS_ANNOUNCE_H
+#define ZNODEFS_ANNOUNCE_H
+
+/*
+ * Announcing: what is due (look.h) becomes operations of the helper on the
+ * mount, and those become inotify events.
+ *
+ * One thread takes due names in turn and has the helper perform one step after
+ * the other: unlink, mknod, ftruncate.  The handlers know the helper by its
+ * pid, show it the tree as watchers believe it to be, let it do exactly what
+ * is expected, and answer from what is known, without a request (op_tell.c).
+ * A step counts as told when its handler answers, with the kernel's locks
+ * still held: whatever happens to the helper then, and whoever changes the
+ * name next.
+ *
+ * The helper can be stuck behind a lock that somebody holds in the kernel.  It
+ * is then left alone and another one takes over; what the stuck one does
+ * later is answered with an error.  Its pid is remembered until it has been
+ * reaped, and so is the directory, in which nothing is tried meanwhile.
+ */
+
+#include <pthread.h>
+
+#include "helper.h"
+#include "name.h"
+#include "node.h"
+#include "req.h"
+
+struct fs;
+
+#define ANNOUNCE_STUCK_MAX  8
+#define ANNOUNCE_TIMEOUT_MS 1000
+
+/* What the helper is about to do; the handlers play along. */
+struct telling {
+	pid_t pid; /* 0: nothing */
+	struct node *node;
+	enum told_step step;
+	enum node_view view;
+	struct told_truth truth; /* the one that is told */
+	bool done;
+	const char *hello;
+};
+
+struct stuck {
+	struct helper helper;
+	struct node *dir; /* a reference, or NULL */
+};
+
+/*
+ * Something that the kernel is to forget before a change made here is answered:
+ * the change was made in one view, and shows in the other.
+ */
+struct drop {
+	/* Given by the caller. */
+	fuse_ino_t dir;
+	char entry[NAME_ENTRY_MAX + 1];
+	void (*done)(struct drop *d); /* without the lock */
+
+	/* Internal state. */
+	struct list link;
+};
+
+struct announcer {
+	pthread_t thread;
+	bool running;
+	struct helper helper; /* the thread's own */
+
+	/* Under fs->lock. */
+	struct telling now;
+	pid_t pid; /* the helper's, while it is trusted */
+	bool greeted;
+	struct stuck stuck[ANNOUNCE_STUCK_MAX];
+	size_t n_stuck;
+	uint64_t told; /* steps */
+	struct list drops;
+};
+
+enum announce_who {
+	ANNOUNCE_NOBODY, /* anybody else */
+	ANNOUNCE_HELPER, /* the helper, about fs->announcer.now */
+	ANNOUNCE_STRAY,  /* a helper that was given up */
+};
+
+int announce_start(struct fs *fs);
+/* Ends the thread and the helper.  The mount must still answer. */
+void announce_stop(struct fs *fs);
+
+enum announce_who announce_who_locked(struct fs *fs, pid_t pid);
+/* False: there is no announcer; d->done() is not called. */
+bool announce_drop_locked(struct fs *fs, struct drop *d);
+
+/* For the handlers: what was to be done now is being done. */
+void announce_done_locked(struct fs *fs);
+
+/*
+ * The inode of @node that watchers believe in, of this kind; NULL if there
+ * is none that the kernel knows.
+ */
+struct inode *announce_believed_locked(const struct node *node,
+				       enum node_view view,
+				       enum inode_kind kind);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "change.h"
+
+#include <errno.h>
+
+#include "fs.h"
+
+struct change {
+	struct fs *fs;
+	zk_cb *cb;
+	void *arg;
+	pid_t thread;
+
+	struct drop drop;
+	enum node_view view;
+	enum zk_mode mode;
+	struct blob *data;
+	char *path; /* of the first */
+	struct own *own;
+	size_t n;
+};
+
+static void end_all(struct change *c, const struct zk_result *r)
+{
+	struct fs *fs = c->fs;
+	size_t i;
+
+	fs_lock(fs);
+	for (i = 0; i < c->n; i++)
+		own_end_locked(fs, &c->own[i], r->rc == 0, r->unknown);
+	fs_unlock(fs);
+	look_pump(fs);
+	blob_unref(c->data);
+	free(c->path);
+	free(c->own);
+	free(c);
+}
+
+static void answer(struct change *c, const struct zk_result *r)
+{
+	c->cb(c->arg, r);
+	end_all(c, r);
+}
+
+static void on_dropped(struct drop *d)
+{
+	struct zk_result r = {.rc = 0};
+
+	answer(container_of(d, struct change, drop), &r);
+}
+
+/*
+ * A name made or removed in another view: the kernel may have kept in the
+ * main one that it is not there, or a list without it.
+ */
+static bool drop_first_locked(struct change *c)
+{
+	struct node *node = c->own[0].node;
+	struct fs *fs = c->fs;
+	struct inode *dir;
+
+	if (c->view == VIEW_MAIN || watch_guard_locked(fs, node->parent) == 0)
+		return false;
+	dir = node_find_inode(node->parent, VIEW_MAIN, INODE_DIR);
+	if (!dir)
+		return false;
+	c->drop.dir = dir->ino;
+	c->drop.done = on_dropped;
+	name_to_entry(node->name, node->parent == fs->nodes.root,
+		      c->drop.entry);
+	return announce_drop_locked(fs, &c->drop);
+}
+
+static struct change *change_new(struct req *req, size_t n, zk_cb *cb,
+				 void *arg)
+{
+	struct change *c = xcalloc(1, sizeof(*c));
+
+	c->fs = req->fs;
+	c->thread = req->thread;
+	c->cb = cb;
+	c->arg = arg;
+	c->own = calloc(n + 1, sizeof(*c->own));
+	if (!c->own)
+		abort();
+	return c;
+}
+
+static struct change *change_one(struct req *req, struct node *node,
+				 bool lists, zk_cb *cb, void *arg)
+{
+	struct change *c = change_new(req, 1, cb, arg);
+
+	fs_lock(c->fs);
+	c->path = node_path(node);
+	own_begin_locked(c->fs, &c->own[c->n++], node, lists);
+	fs_unlock(c->fs);
+	return c;
+}
+
+/* --- create ---------------------------------------------------------------- */
+
+static void created_locked(struct change *c, const struct zk_result *r)
+{
+	struct node *node = c->own[0].node;
+	struct told_truth truth;
+	struct fs *fs = c->fs;
+
+	if (node->parent)
+		node_has_child(node->parent);
+	/* What is made as a file stays one, also where empty ones are not. */
+	if (!c->data->null)
+		node_made_as_file(node);
+	node_learn(&fs->nodes, node, r->stat, c->data, c->thread);
+	if (c->mode == ZK_EPHEMERAL)
+		ephemerals_add(&fs->eph, c->path);
+	if (look_truth_locked(fs, node, &truth))
+		told_made(&node->told, &truth, c->view);
+}
+
+static void on_created(void *arg, const struct zk_result *r)
+{
+	struct change *c = arg;
+	bool dropping = false;
+
+	if (r->rc == 0) {
+		fs_lock(c->fs);
+		created_locked(c, r);
+		dropping = drop_first_locked(c);
+		fs_unlock(c->fs);
+	}
+	if (!dropping)
+		answer(c, r);
+}
+
+void change_create(struct req *req, struct node *node, enum node_view view,
+		   struct blob *data, enum zk_mode mode, zk_cb *cb, void *arg)
+{
+	struct change *c = change_one(req, node, true, cb, arg);
+
+	c->view = view;
+	c->mode = mode;
+	c->data = blob_ref(data);
+	zk_create(c->fs->zk, c->path, data, mode, req_to(req, on_created, c));
+}
+
+/* --- set ------------------------------------------------------------------- */
+
+static void set_locked(struct change *c, const struct zk_result *r)
+{
+	struct node *node = c->own[0].node;
+	struct told_truth truth;
+	struct fs *fs = c->fs;
+
+	node_learn(&fs->nodes, node, r->stat, c->data, c->thread);
+	if (look_truth_locked(fs, node, &truth))
+		told_set(&node->told, &truth);
+}
+
+static void on_set(void *arg, const struct zk_result *r)
+{
+	struct change *c = arg;
+
+	fs_lock(c->fs);
+	if (r->rc == 0)
+		set_locked(c, r);
+	else if (r->rc == -ENOENT)
+		node_gone(&c->fs->nodes, c->own[0].node);
+	fs_unlock(c->fs);
+	answer(c, r);
+}
+
+void change_set(struct req *req, struct node *node, struct blob *data,
+		int version, zk_cb *cb, void *arg)
+{
+	struct change *c = change_one(req, node, false, cb, arg);
+
+	c->data = blob_ref(data);
+	zk_set(c->fs->zk, c->path, data, version, req_to(req, on_set, c));
+}
+
+/* --- delete ---------------------------------------------------------------- */
+
+static void on_deleted(void *arg, const struct zk_result *r)
+{
+	struct change *c = arg;
+	struct node *node = c->own[0].node;
+	struct fs *fs = c->fs;
+	bool dropping = false;
+
+	fs_lock(fs);
+	if (r->rc == 0) {
+		ephemerals_del(&fs->eph, c->path);
+		node_unlinked(&fs->nodes, node);
+		told_removed(&node->told, c->view);
+		dropping = drop_first_locked(c);
+	} else if (r->rc == -ENOENT) {
+		node_gone(&fs->nodes, node);
+	}
+	fs_unlock(fs);
+	if (!dropping)
+		answer(c, r);
+}
+
+void change_delete(struct req *req, struct node *node, enum node_view view,
+		   int version, zk_cb *cb, void *arg)
+{
+	struct change *c = change_one(req, node, true, cb, arg);
+
+	c->view = view;
+	zk_delete(c->fs->zk, c->path, version, req_to(req, on_deleted, c));
+}
+
+/* --- several in one transaction -------------------------------------------- */
+
+static void on_multi(void *arg, const struct zk_result *r)
+{
+	struct change *c = arg;
+
+	answer(c, r);
+}
+
+void change_multi(struct req *req, struct zk_ops *ops, zk_cb *cb, void *arg)
+{
+	struct change *c = change_new(req, ops->n, cb, arg);
+	struct fs *fs = c->fs;
+	struct node *node;
+	size_t i;
+
+	fs_lock(fs);
+	for (i = 0; i < ops->n; i++) {
+		node = node_at(&fs->nodes, ops->v[i].path);
+		if (!node)
+			continue;
+		own_begin_locked(fs, &c->own[c->n++], node,
+				 ops->v[i].type != ZK_OP_SET);
+		node_put(&fs->nodes, &node);
+	}
+	fs_unlock(fs);
+	zk_multi(fs->zk, ops, req_to(req, on_multi, c));
+}

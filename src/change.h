@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ZNODEFS_CHANGE_H
+#define ZNODEFS_CHANGE_H
+
+/*
+ * Changes made here: each sends its call, and when that has succeeded, notes
+ * what is so now (node.h) and what the kernel tells of it by itself (told.h),
+ * before the caller's callback hears of it.  The feed will report the same
+ * change; it is told there that this one is no news.
+ *
+ * As with the calls of zk.h, on which these stand, the callback comes once,
+ * from another thread, with no lock held; what is passed is copied or
+ * referenced.  A change that fails with -ENOENT has learned that, too.
+ */
+
+#include "node.h"
+#include "req.h"
+
+/*
+ * @view: in which of them the kernel makes the name.  Null @data makes a
+ * directory, any other a file.
+ */
+void change_create(struct req *req, struct node *node, enum node_view view,
+		   struct blob *data, enum zk_mode mode, zk_cb *cb, void *arg);
+void change_set(struct req *req, struct node *node, struct blob *data,
+		int version, zk_cb *cb, void *arg);
+/* @view: in which of them the kernel removes the name. */
+void change_delete(struct req *req, struct node *node, enum node_view view,
+		   int version, zk_cb *cb, void *arg);
+/* Takes what is in @ops.  What has become of which node, the caller knows. */
+void change_multi(struct req *req, struct zk_ops *ops, zk_cb *cb, void *arg);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "listing.h"
+
+#include "fs.h"
+
+bool listing_is_held_locked(const struct node *dir)
+{
+	return dir->list_czxid != 0 && dir->known &&
+	       dir->list_czxid == dir->stat.czxid;
+}
+
+bool listing_is_valid_locked(const struct fs *fs, struct node *dir)
+{
+	return listing_is_held_locked(dir) && dir->list_valid != 0 &&
+	       dir->list_valid == watch_guard_locked(fs, dir);
+}
+
+bool listing_lacks_locked(const struct fs *fs, const struct node *node)
+{
+	const struct told *told = &node->told;
+
+	return node->parent && listing_is_valid_locked(fs, node->parent) &&
+	       !node->in_list && !node->known && !node->embryo &&
+	       told->state == TOLD_IDLE && told->credit.own == 0 &&
+	       !told_anywhere(told);
+}
+
+/* --- what is held ---------------------------------------------------------- */
+
+static void hold(struct node *child)
+{
+	if (child->in_list)
+		return;
+	child->in_list = true;
+	node_ref(child);
+}
+
+static void let_go(struct fs *fs, struct node *child)
+{
+	if (!child->in_list)
+		return;
+	child->in_list = false;
+	node_put(&fs->nodes, &child);
+}
+
+void listing_drop_locked(struct fs *fs, struct node *dir)
+{
+	struct node *child, *next;
+
+	if (dir->list_czxid == 0)
+		return;
+	dir->list_czxid = 0;
+	dir->list_valid = 0;
+	node_ref(dir);
+	list_for_each_safe (child, next, &dir->children, sibling)
+		let_go(fs, child);
+	node_put(&fs->nodes, &dir);
+}
+
+void listing_settled_locked(struct fs *fs, struct node *node)
+{
+	if (!listing_is_held_locked(node))
+		listing_drop_locked(fs, node);
+	if (node->known && node->parent && listing_is_held_locked(node->parent))
+		hold(node);
+	else if (!told_anywhere(&node->told))
+		let_go(fs, node);
+}
+
+void listing_believe_locked(struct node *node)
+{
+	if (!node->told.set && node->parent &&
+	    listing_is_held_locked(node->parent))
+		told_absent(&node->told);
+}
+
+/* --- the first list, and the others ---------------------------------------- */
+
+static void adopt_locked(struct fs *fs, struct node *dir,
+			 const char *const *names, size_t n)
+{
+	struct node *child;
+	size_t i;
+
+	/* What is held is of a znode that was here before. */
+	listing_drop_locked(fs, dir);
+	if (!dir->known)
+		return;
+	dir->list_czxid = dir->stat.czxid;
+	for (i = 0; i < n; i++) {
+		child = node_get(&fs->nodes, dir, names[i]);
+		hold(child);
+		if (told_listed(&child->told))
+			look_locked(fs, child);
+		node_put(&fs->nodes, &child);
+	}
+}
+
+static void compare_locked(struct fs *fs, struct node *dir,
+			   const char *const *names, size_t n)
+{
+	struct node *child, *next;
+	size_t i;
+
+	fs->nodes.mark++;
+	for (i = 0; i < n; i++) {
+		child = node_get(&fs->nodes, dir, names[i]);
+		child->mark = fs->nodes.mark;
+		if (!told_anywhere(&child->told)) {
+			told_absent(&child->told);
+			look_locked(fs, child);
+		}
+		node_put(&fs->nodes, &child);
+	}
+	list_for_each_safe (child, next, &dir->children, sibling) {
+		if (child->mark != fs->nodes.mark &&
+		    told_anywhere(&child->told))
+			look_locked(fs, child);
+	}
+}
+
+static void see_locked(struct fs *fs, struct node *dir,
+		       const char *const *names, size_t n, bool late)
+{
+	struct node *child;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		child = node_get(&fs->nodes, dir, names[i]);
+		listing_believe_locked(child);
+		hold(child);
+		if (told_listed(&child->told) && late)
+			look_locked(fs, child);
+		node_put(&fs->nodes, &child);
+	}
+}
+
+bool listing_learn_locked(struct fs *fs, struct node *dir,
+			  const char *const *names, size_t n, uint32_t changes,
+			  uint64_t guard)
+{
+	uint64_t now = watch_guard_locked(fs, dir);
+	bool late = now != 0 && (now != guard || dir->list_changes != changes);
+
+	if (listing_is_held_locked(dir))
+		see_locked(fs, dir, names, n, late);
+	else
+		adopt_locked(fs, dir, names, n);
+	if (guard == now)
+		dir->list_valid = guard;
+	return late && dir->list_czxid != 0;
+}
+
+/* --- listing again --------------------------------------------------------- */
+
+struct relist {
+	struct fs *fs;
+	struct node *dir;
+};
+
+static void on_relisted(void *arg, const struct zk_result *r)
+{
+	struct relist *op = arg;
+	struct fs *fs = op->fs;
+
+	fs_lock(fs);
+	if (r->rc == 0)
+		node_learn(&fs->nodes, op->dir, r->stat, NULL, 0);
+	if (r->rc == 0 && listing_is_held_locked(op->dir))
+		compare_locked(fs, op->dir, r->names, r->n_names);
+	else if (r->rc == 0)
+		adopt_locked(fs, op->dir, r->names, r->n_names);
+	if (op->dir == fs->nodes.root) {
+		fs->listing.root_running = false;
+		pthread_cond_broadcast(&fs->watch.up);
+	}
+	node_put(&fs->nodes, &op->dir);
+	fs_unlock(fs);
+	free(op);
+	watch_pump(fs);
+}
+
+void listing_relist(struct fs *fs, struct node *dir)
+{
+	struct relist *op = xcalloc(1, sizeof(*op));
+	_cleanup_free_ char *path = NULL;
+
+	op->fs = fs;
+	fs_lock(fs);
+	op->dir = node_ref(dir);
+	path = node_path(dir);
+	fs_unlock(fs);
+	zk_children(fs->zk, path,
+		    (struct zk_to){.cb = on_relisted, .arg = op});
+}
+
+void listing_relist_root_locked(struct fs *fs)
+{
+	fs->listing.root_wanted = true;
+}
+
+void listing_pump(struct fs *fs)
+{
+	struct listing *l = &fs->listing;
+	bool now;
+
+	fs_lock(fs);
+	now = l->root_wanted && !l->root_running;
+	if (now) {
+		l->root_wanted = false;
+		l->root_running = true;
+	}
+	fs_unlock(fs);
+	if (now)
+		listing_relist(fs, fs->nodes.root);
+}

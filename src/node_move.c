@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Renames.  Places stay where they are; what moves is what the kernel holds
+ * of them, and their kinds.
+ */
+
+#include "node.h"
+
+#include "util.h"
+
+struct pair {
+	struct node *a; /* references */
+	struct node *b;
+};
+
+struct pairs {
+	struct pair *v;
+	size_t n;
+	size_t cap;
+};
+
+static void add_pair(struct pairs *pairs, struct node *a, struct node *b)
+{
+	if (pairs->n == pairs->cap) {
+		pairs->cap = pairs->cap ? pairs->cap * 2 : 8;
+		pairs->v = reallocarray(pairs->v, pairs->cap,
+					sizeof(*pairs->v));
+		if (!pairs->v)
+			abort();
+	}
+	pairs->v[pairs->n++] = (struct pair){node_ref(a), node_ref(b)};
+}
+
+static void release_pairs(struct node_table *t, struct pairs *pairs)
+{
+	size_t i;
+
+	/* Children first: they hold their parents. */
+	for (i = pairs->n; i-- > 0;) {
+		node_put(t, &pairs->v[i].a);
+		node_put(t, &pairs->v[i].b);
+	}
+	free(pairs->v);
+}
+
+/*
+ * Every node from @a down with its counterpart from @b down, made if need be.
+ * The pairs hold what is made, so a parent's counterpart is there when its
+ * children come.
+ */
+static void pair_up(struct node_table *t, struct node *a, struct node *b,
+		    struct pairs *pairs)
+{
+	struct node *n = a, *m = b, *next, *child;
+
+	add_pair(pairs, n, m);
+	while ((next = node_next_below(n, a))) {
+		for (; n != next->parent; n = n->parent)
+			m = m->parent;
+		child = node_get(t, m, next->name);
+		add_pair(pairs, next, child);
+		n = next;
+		m = child;
+		node_put(t, &child);
+	}
+}
+
+static void take_live(struct node *node, struct list *out)
+{
+	struct inode *inode, *next;
+
+	list_init(out);
+	list_for_each_safe (inode, next, &node->inodes, in_node) {
+		if (inode->gone)
+			continue;
+		list_del(&inode->in_node);
+		list_add_tail(out, &inode->in_node);
+	}
+}
+
+/* The references go with the inodes: both nodes are held by their pair. */
+static void give(struct node_table *t, struct list *in, struct node *to)
+{
+	struct inode *inode;
+
+	list_for_each (inode, in, in_node) {
+		node_put(t, &inode->node);
+		inode->node = node_ref(to);
+		inode->czxid = 0;
+	}
+	list_splice(&to->inodes, in);
+}
+
+#define SWAP(a, b)                                                             \
+	do {                                                                   \
+		__typeof__(a) swap_ = (a);                                     \
+		(a) = (b);                                                     \
+		(b) = swap_;                                                   \
+	} while (0)
+
+typedef void swap_told(struct told *a, struct told *b);
+
+static void swap_pair(struct node_table *t, struct pair *p, swap_told *told)
+{
+	struct list from_a, from_b;
+
+	take_live(p->a, &from_a);
+	take_live(p->b, &from_b);
+	give(t, &from_a, p->b);
+	give(t, &from_b, p->a);
+	SWAP(p->a->decided, p->b->decided);
+	SWAP(p->a->is_dir, p->b->is_dir);
+	SWAP(p->a->embryo, p->b->embryo);
+	/* Of an embryo the Stat is all there is. */
+	SWAP(p->a->stat, p->b->stat);
+	told(&p->a->told, &p->b->told);
+	told_is_now(&p->a->told, p->a->is_dir);
+	told_is_now(&p->b->told, p->b->is_dir);
+}
+
+static void swap(struct node_table *t, struct pairs *pairs, swap_told *told)
+{
+	size_t i;
+
+	for (i = 0; i < pairs->n; i++)
+		swap_pair(t, &pairs->v[i], told);
+	if (pairs->n > 0) {
+		node_unknown(t, pairs->v[0].a);
+		node_unknown(t, pairs->v[0].b);
+	}
+	release_pairs(t, pairs);
+}
+
+void node_moved(struct node_table *t, struct node *from, struct node *to)
+{
+	struct pairs pairs = {0};
+	struct node *n;
+
+	node_unlinked(t, to);
+	/* Whoever watched it has seen it go with the rename. */
+	for (n = to; n; n = node_next_below(n, to))
+		told_covered(&n->told);
+	pair_up(t, from, to, &pairs);
+	swap(t, &pairs, told_renamed);
+	for (n = from; n; n = node_next_below(n, from))
+		n->absent = true;
+}
+
+/* The first pairing gives all of @a a counterpart, so the second has both. */
+void node_exchanged(struct node_table *t, struct node *a, struct node *b)
+{
+	struct pairs pairs = {0}, both = {0};
+
+	pair_up(t, a, b, &pairs);
+	pair_up(t, b, a, &both);
+	swap(t, &both, told_exchanged);
+	release_pairs(t, &pairs);
+}

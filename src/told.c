@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "told.h"
+
+#include <string.h>
+
+#include "util.h"
+
+void told_init(struct told *t)
+{
+	*t = (struct told){0};
+	list_init(&t->link);
+	list_init(&t->credited);
+}
+
+bool told_anywhere(const struct told *t)
+{
+	return t->set && (t->in[VIEW_MAIN] || t->in[VIEW_EPHEMERAL]);
+}
+
+bool told_is_disputed(const struct told *t)
+{
+	enum node_view view;
+
+	for (view = 0; view < VIEW_COUNT; view++) {
+		if (t->in[view] &&
+		    (t->owed[view] || told_czxid(t, view) == TOLD_OLDER))
+			return true;
+	}
+	return t->in[VIEW_MAIN] && (t->data_owed || t->mzxid == TOLD_OLDER);
+}
+
+static void set_czxid(struct told *t, enum node_view view, int64_t czxid)
+{
+	if (view == VIEW_MAIN)
+		t->czxid = czxid;
+	else
+		t->czxid_ephemeral = czxid;
+}
+
+/* --- what is due --------------------------------------------------------- */
+
+/* It is what was told; the rest is told when the server has it. */
+static bool is_embryo(const struct told_truth *truth)
+{
+	return !truth->dir && truth->czxid == 0 && truth->mzxid == 0 &&
+	       (truth->in[VIEW_MAIN] || truth->in[VIEW_EPHEMERAL]);
+}
+
+static bool is_replaced(const struct told *t, const struct told_truth *truth,
+			enum node_view view)
+{
+	int64_t czxid = told_czxid(t, view);
+
+	return (czxid != 0 && czxid != truth->czxid) ||
+	       (t->kind_known && t->dir != truth->dir);
+}
+
+static enum told_step next_in_view(const struct told *t,
+				   const struct told_truth *truth,
+				   enum node_view view)
+{
+	if (t->in[view] && (!truth->in[view] || is_replaced(t, truth, view)))
+		return t->kind_known && t->dir ? TOLD_RMDIR : TOLD_UNLINK;
+	if (truth->in[view] && (!t->in[view] || t->owed[view]))
+		return truth->dir ? TOLD_MKDIR : TOLD_MKNOD;
+	return TOLD_NOTHING;
+}
+
+/* Of a directory.  What was before is not known: it may have been some. */
+static enum told_step next_of_data(const struct told *t,
+				   const struct told_truth *truth)
+{
+	if (truth->null)
+		return t->mzxid == TOLD_OLDER ? TOLD_DATA_UNLINK : TOLD_NOTHING;
+	return TOLD_DATA_MODIFY;
+}
+
+static enum told_step next_of_value(const struct told *t,
+				    const struct told_truth *truth)
+{
+	if (t->kind_known && truth->dir && t->null != truth->null)
+		return truth->null ? TOLD_DATA_UNLINK : TOLD_DATA_MKNOD;
+	if (t->data_owed && truth->dir && !truth->null)
+		return TOLD_DATA_MKNOD;
+	if (t->mzxid == 0 || t->mzxid == truth->mzxid)
+		return TOLD_NOTHING;
+	return truth->dir ? next_of_data(t, truth) : TOLD_MODIFY;
+}
+
+enum told_step told_next(const struct told *t, const struct told_truth *truth,
+			 enum node_view *view)
+{
+	enum told_step step = TOLD_NOTHING;
+
+	*view = VIEW_MAIN;
+	if (!t->set || is_embryo(truth))
+		return TOLD_NOTHING;
+	for (*view = 0; *view < VIEW_COUNT; (*view)++) {
+		step = next_in_view(t, truth, *view);
+		if (step != TOLD_NOTHING)
+			return step;
+	}
+	*view = VIEW_MAIN;
+	if (t->in[VIEW_MAIN] && truth->in[VIEW_MAIN])
+		return next_of_value(t, truth);
+	return TOLD_NOTHING;
+}
+
+/* --- what was told ------------------------------------------------------- */
+
+/* Whatever is there now, in views but @except it is not what is believed. */
+static void set_apart(struct told *t, enum node_view except)
+{
+	enum node_view view;
+
+	for (view = 0; view < VIEW_COUNT; view++) {
+		if (view != except && told_czxid(t, view) == 0)
+			set_czxid(t, view, TOLD_OLDER);
+	}
+}
+
+static void take_value(struct told *t, const struct told_truth *truth)
+{
+	t->null = truth->null;
+	t->mzxid = truth->mzxid;
+	t->value_sure = true;
+	t->data_owed = false;
+}
+
+static void enter_view(struct told *t, const struct told_truth *truth,
+		       enum node_view view)
+{
+	t->set = t->in[view] = t->sure[view] = true;
+	t->owed[view] = false;
+	set_czxid(t, view, truth->czxid);
+	t->dir = truth->dir;
+	t->kind_known = true;
+	/* Values are told in the main view. */
+	if (view == VIEW_MAIN || !t->in[VIEW_MAIN])
+		take_value(t, truth);
+}
+
+static void leave_view(struct told *t, enum node_view view)
+{
+	t->set = t->sure[view] = true;
+	t->in[view] = t->owed[view] = false;
+	set_apart(t, view);
+	set_czxid(t, view, 0);
+	if (told_anywhere(t))
+		return;
+	t->kind_known = t->data_owed = false;
+	t->mzxid = 0;
+}
+
+void told_done(struct told *t, const struct told_truth *truth,
+	       enum told_step step, enum node_view view)
+{
+	switch (step) {
+	case TOLD_NOTHING:
+		break;
+	case TOLD_UNLINK:
+	case TOLD_RMDIR:
+		leave_view(t, view);
+		break;
+	case TOLD_MKNOD:
+	case TOLD_MKDIR:
+		enter_view(t, truth, view);
+		break;
+	case TOLD_DATA_MKNOD:
+	case TOLD_DATA_UNLINK:
+	case TOLD_DATA_MODIFY:
+	case TOLD_MODIFY:
+		take_value(t, truth);
+		break;
+	}
+}
+
+static void fill_view(struct told *t, const struct told_truth *truth,
+		      enum node_view view)
+{
+	if (!t->in[view] || told_czxid(t, view) != 0)
+		return;
+	set_czxid(t, view, truth->czxid);
+	t->sure[view] = false;
+}
+
+/* What comes from here is not what was told: an event may still come of it. */
+void told_fill(struct told *t, const struct told_truth *truth)
+{
+	enum node_view view;
+
+	if (!told_anywhere(t) || !truth->in[VIEW_MAIN])
+		return;
+	for (view = 0; view < VIEW_COUNT; view++)
+		fill_view(t, truth, view);
+	if (t->mzxid == 0) {
+		t->mzxid = truth->mzxid;
+		t->value_sure = false;
+	}
+	if (!t->kind_known) {
+		t->dir = truth->dir;
+		t->kind_known = true;
+		t->null = truth->null;
+	}
+}
+
+/* --- found here ---------------------------------------------------------- */
+
+static void notice(struct told *t, enum node_view view)
+{
+	if (t->in[view])
+		return;
+	t->in[view] = true;
+	t->owed[view] = t->set;
+	set_czxid(t, view, 0);
+}
+
+/* Who looked believes something else than those who were told before. */
+static void notice_difference(struct told *t, const struct told_truth *truth)
+{
+	if (!t->kind_known)
+		return;
+	if (t->dir != truth->dir) {
+		t->czxid = t->czxid_ephemeral = TOLD_OLDER;
+	} else if (t->dir && t->null && !truth->null) {
+		t->null = false;
+		t->data_owed = true;
+	}
+}
+
+void told_seen(struct told *t, const struct told_truth *truth,
+	       enum node_view view)
+{
+	enum node_view v;
+
+	for (v = 0; v < VIEW_COUNT && !t->set; v++)
+		t->in[v] = truth->in[v];
+	notice(t, view);
+	t->set = true;
+	notice_difference(t, truth);
+	told_fill(t, truth);
+}
+
+bool told_listed(struct told *t)
+{
+	bool known = t->in[VIEW_MAIN];
+
+	notice(t, VIEW_MAIN);
+	t->set = true;
+	return !known && t->owed[VIEW_MAIN];
+}
+
+void told_absent(struct told *t)
+{
+	enum node_view view;
+
+	for (view = 0; view < VIEW_COUNT; view++)
+		t->sure[view] |= !t->in[view];
+	t->set = true;
+}
+
+void told_lost(struct told *t)
+{
+	enum node_view view;
+
+	for (view = 0; view < VIEW_COUNT; view++) {
+		if (t->in[view] && told_czxid(t, view) == 0)
+			set_czxid(t, view, TOLD_OLDER);
+	}
+}
+
+/* --- changed here -------------------------------------------------------- */
+
+static void expect(struct told *t, enum told_event type)
+{
+	t->credit.of[type]++;
+}
+
+/*
+ * Whoever still believes in another one has to be told that it has gone.  In
+ * `.ephemeral`, a directory is there for who goes through it.
+ */
+void told_made(struct told *t, const struct told_truth *truth,
+	       enum node_view view)
+{
+	int64_t czxid = told_czxid(t, view);
+
+	expect(t, TOLD_CREATED);
+	t->set = true;
+	set_apart(t, view);
+	if (t->in[view] && czxid != 0 && czxid != truth->czxid)
+		return;
+	if (view == VIEW_MAIN || !truth->dir)
+		enter_view(t, truth, view);
+	/* An embryo's value is none that anybody else can have made. */
+	if (t->mzxid == 0 && !truth->dir)
+		t->mzxid = TOLD_OLDER;
+}
+
+void told_set(struct told *t, const struct told_truth *truth)
+{
+	expect(t, TOLD_CHANGED);
+	if (!told_anywhere(t))
+		return;
+	t->mzxid = truth->mzxid;
+	t->value_sure = true;
+	if (!t->kind_known || !t->dir)
+		return;
+	t->null = truth->null;
+	t->data_owed = false;
+}
+
+void told_removed(struct told *t, enum node_view view)
+{
+	expect(t, TOLD_DELETED);
+	leave_view(t, view);
+}
+
+void told_replaced(struct told *t)
+{
+	enum node_view view;
+
+	for (view = 0; view < VIEW_COUNT; view++)
+		leave_view(t, view);
+}
+
+void told_covered(struct told *t)
+{
+	if (t->in[VIEW_MAIN]) {
+		expect(t, TOLD_DELETED);
+		expect(t, TOLD_CHANGED);
+	}
+	leave_view(t, VIEW_MAIN);
+}
+
+static void swap_bool(bool *a, bool *b)
+{
+	bool was = *a;
+
+	*a = *b;
+	*b = was;
+}
+
+static void set_renamed(struct told *t, bool look)
+{
+	t->sure[VIEW_MAIN] = t->set && !t->in[VIEW_MAIN];
+	t->value_sure = false;
+	t->czxid = t->mzxid = 0;
+	t->czxid_ephemeral = TOLD_OLDER;
+	t->set |= t->in[VIEW_EPHEMERAL];
+	t->again = look;
+}
+
+/* What is on its way is about the name that it had before. */
+static bool is_on_its_way(const struct told *t)
+{
+	return t->state != TOLD_IDLE || t->again || t->in[VIEW_EPHEMERAL];
+}
+
+void told_renamed(struct told *from, struct told *to)
+{
+	bool look = is_on_its_way(from) || is_on_its_way(to);
+
+	swap_bool(&from->set, &to->set);
+	swap_bool(&from->in[VIEW_MAIN], &to->in[VIEW_MAIN]);
+	swap_bool(&from->owed[VIEW_MAIN], &to->owed[VIEW_MAIN]);
+	swap_bool(&from->dir, &to->dir);
+	swap_bool(&from->kind_known, &to->kind_known);
+	swap_bool(&from->null, &to->null);
+	swap_bool(&from->data_owed, &to->data_owed);
+	set_renamed(from, look);
+	set_renamed(to, look);
+	expect(from, TOLD_DELETED);
+	expect(to, TOLD_CREATED);
+}
+
+void told_exchanged(struct told *a, struct told *b)
+{
+	told_renamed(a, b);
+	expect(a, TOLD_CREATED);
+	expect(b, TOLD_DELETED);
+}
+
+void told_moved_here(struct told *t, enum node_view view)
+{
+	t->set = t->in[view] = true;
+	t->sure[view] = t->owed[view] = false;
+	set_czxid(t, view, 0);
+	if (view == VIEW_MAIN)
+		return;
+	t->in[VIEW_MAIN] = t->sure[VIEW_MAIN] = false;
+	t->czxid = TOLD_OLDER;
+	t->again = true;
+}
+
+void told_is_now(struct told *t, bool dir)
+{
+	if (t->kind_known && t->dir != dir)
+		t->again = true;
+}
+
+/* --- events -------------------------------------------------------------- */
+
+static void assume_presence(struct told *t, enum told_event type,
+			    enum node_view view)
+{
+	if (t->sure[view])
+		return;
+	if (type == TOLD_CREATED) {
+		t->owed[view] = t->in[view];
+	} else {
+		t->in[view] |= view == VIEW_MAIN;
+		set_czxid(t, view, TOLD_OLDER);
+	}
+	t->sure[view] = true;
+}
+
+static void assume_value(struct told *t)
+{
+	if (!t->sure[VIEW_MAIN])
+		t->in[VIEW_MAIN] = true;
+	if (!t->value_sure)
+		t->mzxid = TOLD_OLDER;
+	t->value_sure = true;
+}
+
+/* How it was before the event, if that is not known better. */
+static void assume_before(struct told *t, enum told_event type)
+{
+	enum node_view view;
+
+	for (view = 0; view < VIEW_COUNT && type != TOLD_CHANGED; view++)
+		assume_presence(t, type, view);
+	if (type == TOLD_CHANGED)
+		assume_value(t);
+	t->set = true;
+}
+
+bool told_event(struct told *t, enum told_event type, int64_t now)
+{
+	struct told_credit *c = &t->credit;
+
+	if (c->n <= 0 || c->until < now || c->of[type] <= 0)
+		assume_before(t, type);
+	c->of[type]--;
+	return told_credit_event(c, now);
+}
+
+/* --- own changes --------------------------------------------------------- */
+
+void told_credit_begin(struct told_credit *c)
+{
+	c->own++;
+}
+
+/* Whether events came that nothing accounts for; forgets them if so. */
+static bool is_overdrawn(struct told_credit *c)
+{
+	bool overdrawn = c->own == 0 && c->n < 0;
+
+	if (c->own == 0 && c->n <= 0)
+		memset(c->of, 0, sizeof(c->of));
+	if (overdrawn)
+		c->n = 0;
+	return overdrawn;
+}
+
+bool told_credit_event(struct told_credit *c, int64_t now)
+{
+	if (c->n > 0 && c->until < now)
+		c->n = 0;
+	c->n--;
+	return is_overdrawn(c);
+}
+
+bool told_credit_end(struct told_credit *c, int n, int64_t now)
+{
+	c->own--;
+	c->n += n;
+	if (n > 0)
+		c->until = now + TOLD_CREDIT_MS;
+	return is_overdrawn(c);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ZNODEFS_TOLD_H
+#define ZNODEFS_TOLD_H
+
+/*
+ * What those who watch this mount by inotify believe of one name, kept apart
+ * from what is known of it: a reader that happens to fetch a new value must
+ * not swallow the event for it.
+ *
+ * They hear of a name from the kernel itself, when somebody here changes it,
+ * and from the announcer when somebody elsewhere does.  Whenever what is so
+ * (told_truth) differs from what was told, an announcement is due, and
+ * told_next() says what it is.
+ *
+ * What was announced, or changed here, is sure.  What a lookup or a listing has
+ * found is not: it may have run ahead of an event.  Then some have seen it and
+ * others have not heard of it: its CREATE is owed, and if it goes before that,
+ * its DELETE is.  Of what is not sure the first event says itself how it was
+ * before: what is reported as created was not there, what is reported as
+ * deleted was another one than may be there now.
+ *
+ * Own changes.  The feed reports them too, sooner or later than the reply.
+ * Each successful one is a credit, each event uses one up; an event without a
+ * credit is somebody else's, and the name is looked at.  If another's event
+ * takes our credit, ours comes without one, and the name is looked at after
+ * all; what an event says of the time before it is told apart by its type.  A
+ * credit is not kept for ever (TOLD_CREDIT_MS): a server sends no event of
+ * what the session may not read, and a credit that stays must not hide a later
+ * change.
+ *
+ * Pure state; the lock of the node table protects it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "list.h"
+
+enum node_view {
+	VIEW_MAIN,
+	VIEW_EPHEMERAL,
+	VIEW_COUNT,
+};
+
+/* The feed lags by milliseconds; a credit lost costs one read too many. */
+#define TOLD_CREDIT_MS 3000
+
+/*
+ * Own changes: how many are under way, and of how many the event is still to
+ * come.  Negative: events that came while an own change was under way.
+ */
+struct told_credit {
+	int own;
+	int n;
+	int of[3]; /* those of n of each enum told_event; a rename adds more */
+	int64_t until; /* ms */
+};
+
+void told_credit_begin(struct told_credit *c);
+/* True if the event is not, or not surely, that of an own change. */
+bool told_credit_event(struct told_credit *c, int64_t now);
+/*
+ * @n: events to come of the change that ends.  True if an event came meanwhile
+ * that own changes do not account for.
+ */
+bool told_credit_end(struct told_credit *c, int n, int64_t now);
+
+/* A zxid that no znode has: "another one than whatever is there". */
+#define TOLD_OLDER (-1)
+
+/* Where a name is on its way from an event to its announcement; see look.h. */
+enum told_state {
+	TOLD_IDLE,
+	TOLD_WAITING, /* to be read at the server */
+	TOLD_READING,
+	TOLD_DUE, /* in the announcer's queue */
+	TOLD_TELLING,
+};
+
+struct told {
+	/* The belief. */
+	bool set; /* there is one; it may be that there is no such name */
+	bool in[VIEW_COUNT];   /* the name is there, in this view */
+	bool owed[VIEW_COUNT]; /* it has been seen there, but not announced */
+	bool sure[VIEW_COUNT]; /* in and czxid are as told, not as seen */
+	bool dir;
+	bool kind_known; /* dir and null mean something */
+	bool null;       /* a directory's `.data` is not there */
+	bool data_owed;  /* `.data` has been seen, but not announced */
+	bool value_sure; /* mzxid is as told, not as seen */
+	int64_t czxid;   /* in the main view.  0: whichever it is; TOLD_OLDER */
+	int64_t czxid_ephemeral;
+	int64_t mzxid; /* the same, in the main view */
+
+	/* The way to its announcement. */
+	enum told_state state;
+	bool again;       /* something came meanwhile: look once more */
+	struct list link; /* in the queue of its state; the queue has a reference */
+
+	struct told_credit credit;
+	struct list credited; /* in a list that has a reference, while due */
+};
+
+/* What is so, in the terms of what is told. */
+struct told_truth {
+	bool in[VIEW_COUNT];
+	bool dir;
+	bool null; /* only with a directory */
+	int64_t czxid;
+	int64_t mzxid;
+};
+
+enum told_step {
+	TOLD_NOTHING,
+	TOLD_UNLINK,
+	TOLD_RMDIR,
+	TOLD_MKNOD,
+	TOLD_MKDIR,
+	TOLD_MODIFY,
+	TOLD_DATA_MKNOD, /* of `.data` in the directory */
+	TOLD_DATA_UNLINK,
+	TOLD_DATA_MODIFY,
+};
+
+static inline bool told_is_removal(enum told_step step)
+{
+	return step == TOLD_UNLINK || step == TOLD_RMDIR ||
+	       step == TOLD_DATA_UNLINK;
+}
+
+static inline bool told_is_making(enum told_step step)
+{
+	return step == TOLD_MKNOD || step == TOLD_MKDIR ||
+	       step == TOLD_DATA_MKNOD;
+}
+
+static inline bool told_is_of_data(enum told_step step)
+{
+	return step == TOLD_DATA_MKNOD || step == TOLD_DATA_UNLINK ||
+	       step == TOLD_DATA_MODIFY;
+}
+
+/* 0: whichever it is; TOLD_OLDER. */
+static inline int64_t told_czxid(const struct told *t, enum node_view view)
+{
+	return view == VIEW_MAIN ? t->czxid : t->czxid_ephemeral;
+}
+
+void told_init(struct told *t);
+/* The name is believed to be there, in any view. */
+bool told_anywhere(const struct told *t);
+/* Something is to be announced whatever is so. */
+bool told_is_disputed(const struct told *t);
+
+/* The first thing to announce, and in which view. */
+enum told_step told_next(const struct told *t, const struct told_truth *truth,
+			 enum node_view *view);
+/* It has been announced, or there was nobody to hear it. */
+void told_done(struct told *t, const struct told_truth *truth,
+	       enum told_step step, enum node_view view);
+/* Take what a belief has left open from the truth. */
+void told_fill(struct told *t, const struct told_truth *truth);
+
+/* A lookup has found the name in @view. */
+void told_seen(struct told *t, const struct told_truth *truth,
+	       enum node_view view);
+/* A listing has; what it is is not known.  True if it is owed now. */
+bool told_listed(struct told *t);
+/* It came since a listing: nobody has been told that it is there. */
+void told_absent(struct told *t);
+/*
+ * A lookup or a listing has not found what is believed in, or has found
+ * another one: what comes next is to be announced as such.
+ */
+void told_lost(struct told *t);
+
+/* A change here has been told by the kernel: made or set; removed. */
+void told_made(struct told *t, const struct told_truth *truth,
+	       enum node_view view);
+void told_set(struct told *t, const struct told_truth *truth);
+void told_removed(struct told *t, enum node_view view);
+/* It has gone with the directory it was in, or under a rename. */
+void told_replaced(struct told *t);
+/* Something else takes its place, by a rename in the main view. */
+void told_covered(struct told *t);
+/*
+ * Renamed here, to a name that is covered: the beliefs of the main view change
+ * places, and their zxids are not known yet.  Those of the other view stay, and
+ * are to be announced.
+ */
+void told_renamed(struct told *from, struct told *to);
+/* The same for two that change places. */
+void told_exchanged(struct told *a, struct told *b);
+/* After that, of the name to which something was renamed in @view. */
+void told_moved_here(struct told *t, enum node_view view);
+/* After that too, of each name: what is there is a directory or not. */
+void told_is_now(struct told *t, bool dir);
+
+enum told_event {
+	TOLD_CREATED,
+	TOLD_DELETED,
+	TOLD_CHANGED,
+};
+
+/* True if somebody else may have caused it, so that it must be looked at. */
+bool told_event(struct told *t, enum told_event type, int64_t now);
+
+#endif
