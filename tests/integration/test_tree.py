@@ -58,13 +58,14 @@ def test_ephemeral_is_a_file(m, zk, data):
     assert get(m / "n") == (data or b"")
 
 
-def test_types_in_the_list_are_those_of_stat(m, zk):
+def test_types_in_the_list_are_those_of_stat(mount, source, zk):
     zk.create("/dir", None)
     zk.create("/inner", b"v")
     zk.create("/inner/x", b"")
     zk.create("/file", b"v")
     zk.create("/empty", b"")
     zk.create("/eph", None, ephemeral=True)
+    m = mount(source)
     for e in os.scandir(m):
         st = os.lstat(m / e.name)
         assert e.is_dir(follow_symlinks=False) == stat.S_ISDIR(st.st_mode)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A TCP proxy before a ZooKeeper server, to cut connections on purpose."""
+
+import contextlib
+import itertools
+import socket
+import struct
+import threading
+
+ADD_WATCH = 106         # the request that tells the feed from the session
+
+
+class Connection:
+    """Two sockets and the two threads that carry bytes between them."""
+
+    def __init__(self, client, server):
+        self.client = client
+        self.server = server
+        self.opcodes = set()    # of the requests so far
+        self.closed = False
+        self._frames = b""
+        self._first = True      # the connect request has no opcode
+        for pump in (self._up, self._down):
+            threading.Thread(target=pump, daemon=True).start()
+
+    @property
+    def feed(self):
+        return ADD_WATCH in self.opcodes and not self.closed
+
+    def close(self):
+        self.closed = True
+        for s in (self.client, self.server):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+    def _up(self):
+        self._pump(self.client, self.server, self._note)
+
+    def _down(self):
+        self._pump(self.server, self.client, lambda data: None)
+
+    def _pump(self, source, sink, note):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                note(data)
+                sink.sendall(data)
+        self.close()
+
+    def _note(self, data):
+        """Find the opcodes: frames of length, xid, opcode, and the rest."""
+        self._frames += data
+        while len(self._frames) >= 12:
+            size, _, opcode = struct.unpack_from(">iii", self._frames)
+            if len(self._frames) < 4 + size:
+                break
+            if not self._first:
+                self.opcodes.add(opcode)
+            self._first = False
+            self._frames = self._frames[4 + size:]
+
+
+class Proxy:
+    """Connections to hostport go to @target until they are cut."""
+
+    def __init__(self, target):
+        host, port = target.rsplit(":", 1)
+        self.target = host, int(port)
+        self.connections = []
+        self._open = True
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.hostport = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.block()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            for _ in itertools.count():
+                client, _ = self._listener.accept()
+                self._connect(client)
+
+    def _connect(self, client):
+        try:
+            if not self._open:
+                raise ConnectionRefusedError
+            server = socket.create_connection(self.target)
+            for s in (client, server):
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            client.close()
+            return
+        self.connections.append(Connection(client, server))
+        if not self._open:
+            self.block()        # it was closed meanwhile
+
+    def feeds(self):
+        """The connections on which a tree is watched."""
+        return [c for c in self.connections if c.feed]
+
+    def cut_feeds(self):
+        """Cut these, and leave the sessions alone; how many there were."""
+        feeds = self.feeds()
+        for c in feeds:
+            c.close()
+        return len(feeds)
+
+    def block(self):
+        """Cut everything and let nothing through."""
+        self._open = False
+        for c in self.connections:
+            c.close()
+
+    def unblock(self):
+        self._open = True
