@@ -55,7 +55,7 @@ struct inode *announce_believed_locked(const struct node *node,
 		if (inode->kind != kind ||
 		    (kind == INODE_DIR && inode->view != view))
 			continue;
-		if (is_better(inode, best, node->told.czxid))
+		if (is_better(inode, best, told_czxid(&node->told, view)))
 			best = inode;
 	}
 	return best;
@@ -89,6 +89,19 @@ static void removed_dir_locked(struct fs *fs, struct node *dir)
 		if (node->known)
 			look_locked(fs, node);
 	}
+}
+
+bool announce_is_due_locked(struct fs *fs)
+{
+	struct telling *now = &fs->announcer.now;
+	struct told_truth truth;
+	enum node_view view;
+
+	if (look_step_locked(fs, now->node, &truth, &view) != now->step ||
+	    view != now->view)
+		return false;
+	now->truth = truth;
+	return true;
 }
 
 void announce_done_locked(struct fs *fs)
@@ -234,26 +247,6 @@ static enum helper_op op_of(enum told_step step)
 	}
 }
 
-/* The kernel did not even ask: it has something else in mind of the name. */
-static void drop_entry_locked(struct fs *fs, const struct telling *now)
-{
-	bool of_data = told_is_of_data(now->step);
-	struct node *dir = of_data ? now->node : now->node->parent;
-	struct inode *inode;
-	char entry[NAME_ENTRY_MAX + 1] = ".data";
-	fuse_ino_t ino;
-
-	inode = announce_believed_locked(dir, now->view, INODE_DIR);
-	if (!inode)
-		return;
-	ino = inode->ino;
-	if (!of_data)
-		name_to_entry(now->node->name, dir == fs->nodes.root, entry);
-	fs_unlock(fs);
-	fuse_lowlevel_notify_inval_entry(fs->se, ino, entry, strlen(entry));
-	fs_lock(fs);
-}
-
 /* With the lock, which is dropped while the helper is at work. */
 static int perform_locked(struct fs *fs)
 {
@@ -278,8 +271,6 @@ static int perform_locked(struct fs *fs)
 	fs_lock(fs);
 	if (rc == -EPIPE || rc == -ETIME)
 		abandon_locked(fs, dir);
-	else if (rc < 0 && !a->now.done)
-		drop_entry_locked(fs, &step);
 	return rc;
 }
 
@@ -297,8 +288,8 @@ static void unmade_locked(struct node *node, const struct telling *now)
 }
 
 /*
- * The next step of @node.  1: told; 0: there is nothing more to tell; -errno:
- * it has not been told.
+ * The next step of @node.  1: told, or not due any more; 0: there is nothing
+ * more to tell; -errno: it has not been told.
  */
 static int tell_step_locked(struct fs *fs, struct node *node)
 {
@@ -322,9 +313,9 @@ static int tell_step_locked(struct fs *fs, struct node *node)
 		unmade_locked(node, &now);
 	else if (a->now.done)
 		rc = 1;
-	else if (rc == 0)
-		rc = -EAGAIN;
-	a->told += rc == 1;
+	else if (rc != -ETIME && rc != -EBUSY)
+		rc = announce_is_due_locked(fs) ? -EAGAIN : 1;
+	a->told += rc == 1 && a->now.done;
 	a->now = (struct telling){0};
 	return rc;
 }
@@ -384,22 +375,6 @@ static void wait_locked(struct fs *fs, int64_t until)
 		pthread_cond_wait(&fs->look.kick, &fs->lock);
 }
 
-/* The name, and the listing in which it is or is not. */
-static void drop_all_locked(struct fs *fs)
-{
-	struct drop *d;
-
-	while ((d = list_first(&fs->announcer.drops, struct drop, link))) {
-		list_del(&d->link);
-		fs_unlock(fs);
-		fuse_lowlevel_notify_inval_entry(fs->se, d->dir, d->entry,
-						 strlen(d->entry));
-		fuse_lowlevel_notify_inval_inode(fs->se, d->dir, 0, 0);
-		d->done(d);
-		fs_lock(fs);
-	}
-}
-
 /* Each once: what is in the way stays in the queue. */
 static void tell_due_locked(struct fs *fs)
 {
@@ -408,7 +383,6 @@ static void tell_due_locked(struct fs *fs)
 
 	list_init(&put_off);
 	while (!fs->look.stopping && (node = look_take_locked(fs))) {
-		drop_all_locked(fs);
 		if (is_blocked_locked(fs, node) ||
 		    tell_all_locked(fs, node) < 0)
 			list_add_tail(&put_off, &node->told.link);
@@ -421,15 +395,6 @@ static void tell_due_locked(struct fs *fs)
 	}
 }
 
-bool announce_drop_locked(struct fs *fs, struct drop *d)
-{
-	if (!fs->announcer.running || fs->look.stopping)
-		return false;
-	list_add_tail(&fs->announcer.drops, &d->link);
-	pthread_cond_signal(&fs->look.kick);
-	return true;
-}
-
 static void *announce_main(void *arg)
 {
 	struct fs *fs = arg;
@@ -438,22 +403,19 @@ static void *announce_main(void *arg)
 	fs_lock(fs);
 	while (!fs->look.stopping) {
 		reap_stuck_locked(fs);
-		drop_all_locked(fs);
 		tell_due_locked(fs);
 		fs_unlock(fs);
 		watch_pump(fs);
 		fs_lock(fs);
 		wake = own_expire_locked(fs, now_ms());
-		if (!list_empty(&fs->announcer.drops) ||
-		    (!list_empty(&fs->look.due) &&
-		     fs->announcer.n_stuck == 0))
+		if (!list_empty(&fs->look.due) &&
+		    fs->announcer.n_stuck == 0)
 			continue;
 		if (fs->announcer.n_stuck > 0)
 			wake = now_ms() + STUCK_POLL_MS;
 		if (!fs->look.stopping)
 			wait_locked(fs, wake);
 	}
-	drop_all_locked(fs);
 	fs_unlock(fs);
 	helper_stop(&fs->announcer.helper, ANNOUNCE_TIMEOUT_MS);
 	return NULL;
@@ -466,7 +428,6 @@ int announce_start(struct fs *fs)
 	int rc;
 
 	fs->announcer.helper.sock = -1;
-	list_init(&fs->announcer.drops);
 	rc = -pthread_create(&fs->announcer.thread, NULL, announce_main, fs);
 	fs->announcer.running = rc == 0;
 	return rc;

@@ -23,9 +23,7 @@
 #include <pthread.h>
 
 #include "helper.h"
-#include "name.h"
 #include "node.h"
-#include "req.h"
 
 struct fs;
 
@@ -48,20 +46,6 @@ struct stuck {
 	struct node *dir; /* a reference, or NULL */
 };
 
-/*
- * Something that the kernel is to forget before a change made here is answered:
- * the change was made in one view, and shows in the other.
- */
-struct drop {
-	/* Given by the caller. */
-	fuse_ino_t dir;
-	char entry[NAME_ENTRY_MAX + 1];
-	void (*done)(struct drop *d); /* without the lock */
-
-	/* Internal state. */
-	struct list link;
-};
-
 struct announcer {
 	pthread_t thread;
 	bool running;
@@ -74,7 +58,6 @@ struct announcer {
 	struct stuck stuck[ANNOUNCE_STUCK_MAX];
 	size_t n_stuck;
 	uint64_t told; /* steps */
-	struct list drops;
 };
 
 enum announce_who {
@@ -88,10 +71,12 @@ int announce_start(struct fs *fs);
 void announce_stop(struct fs *fs);
 
 enum announce_who announce_who_locked(struct fs *fs, pid_t pid);
-/* False: there is no announcer; d->done() is not called. */
-bool announce_drop_locked(struct fs *fs, struct drop *d);
-
-/* For the handlers: what was to be done now is being done. */
+/*
+ * For the handlers: whether what is to be done now is due still, for something
+ * may have come in between.
+ */
+bool announce_is_due_locked(struct fs *fs);
+/* What was to be done now is being done. */
 void announce_done_locked(struct fs *fs);
 
 /*

@@ -11,7 +11,6 @@ struct change {
 	void *arg;
 	pid_t thread;
 
-	struct drop drop;
 	enum node_view view;
 	enum zk_mode mode;
 	struct blob *data;
@@ -40,35 +39,6 @@ static void answer(struct change *c, const struct zk_result *r)
 {
 	c->cb(c->arg, r);
 	end_all(c, r);
-}
-
-static void on_dropped(struct drop *d)
-{
-	struct zk_result r = {.rc = 0};
-
-	answer(container_of(d, struct change, drop), &r);
-}
-
-/*
- * A name made or removed in another view: the kernel may have kept in the
- * main one that it is not there, or a list without it.
- */
-static bool drop_first_locked(struct change *c)
-{
-	struct node *node = c->own[0].node;
-	struct fs *fs = c->fs;
-	struct inode *dir;
-
-	if (c->view == VIEW_MAIN || watch_guard_locked(fs, node->parent) == 0)
-		return false;
-	dir = node_find_inode(node->parent, VIEW_MAIN, INODE_DIR);
-	if (!dir)
-		return false;
-	c->drop.dir = dir->ino;
-	c->drop.done = on_dropped;
-	name_to_entry(node->name, node->parent == fs->nodes.root,
-		      c->drop.entry);
-	return announce_drop_locked(fs, &c->drop);
 }
 
 static struct change *change_new(struct req *req, size_t n, zk_cb *cb,
@@ -121,16 +91,13 @@ static void created_locked(struct change *c, const struct zk_result *r)
 static void on_created(void *arg, const struct zk_result *r)
 {
 	struct change *c = arg;
-	bool dropping = false;
 
 	if (r->rc == 0) {
 		fs_lock(c->fs);
 		created_locked(c, r);
-		dropping = drop_first_locked(c);
 		fs_unlock(c->fs);
 	}
-	if (!dropping)
-		answer(c, r);
+	answer(c, r);
 }
 
 void change_create(struct req *req, struct node *node, enum node_view view,
@@ -186,20 +153,17 @@ static void on_deleted(void *arg, const struct zk_result *r)
 	struct change *c = arg;
 	struct node *node = c->own[0].node;
 	struct fs *fs = c->fs;
-	bool dropping = false;
 
 	fs_lock(fs);
 	if (r->rc == 0) {
 		ephemerals_del(&fs->eph, c->path);
 		node_unlinked(&fs->nodes, node);
 		told_removed(&node->told, c->view);
-		dropping = drop_first_locked(c);
 	} else if (r->rc == -ENOENT) {
 		node_gone(&fs->nodes, node);
 	}
 	fs_unlock(fs);
-	if (!dropping)
-		answer(c, r);
+	answer(c, r);
 }
 
 void change_delete(struct req *req, struct node *node, enum node_view view,

@@ -84,7 +84,8 @@ double fs_negative_timeout(struct fs *fs, const struct target *target)
 {
 	struct node *node = target->node;
 
-	if (!node || target->special || target->alias ||
+	/* A name made in `.ephemeral` comes into being here unseen. */
+	if (fs->eph_used || !node || target->special || target->alias ||
 	    target->view != VIEW_MAIN || !watch_is_valid_locked(fs, node) ||
 	    !is_settled(fs, node))
 		return 0;

@@ -46,6 +46,7 @@ struct fs {
 	pthread_mutex_t lock; /* for all below */
 	struct node_table nodes;
 	struct ephemerals eph;
+	bool eph_used; /* somebody has entered `.ephemeral` */
 	int64_t session_id; /* the one whose ephemerals are ours */
 	struct watch watch;
 	struct listing listing;

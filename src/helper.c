@@ -123,6 +123,20 @@ static int modify(int dir, const char *name, int64_t size)
 	return rc;
 }
 
+/*
+ * The kernel may have kept in mind that there is no such name.  mknod(2) looks
+ * it up in any case, and is told that it is there.
+ */
+static int removed(int dir, const char *name, int flags)
+{
+	if (unlinkat(dir, name, flags) == 0)
+		return 0;
+	if (errno != ENOENT || mknodat(dir, name, S_IFREG | 0666, 0) == 0 ||
+	    errno != EEXIST)
+		return -1;
+	return unlinkat(dir, name, flags);
+}
+
 static int hello(struct mount *m, int dir, const char *name)
 {
 	struct stat st;
@@ -155,10 +169,10 @@ static int perform(struct mount *m, struct command *c)
 		rc = mkdirat(dir, name, 0777);
 		break;
 	case HELPER_UNLINK:
-		rc = unlinkat(dir, name, 0);
+		rc = removed(dir, name, 0);
 		break;
 	case HELPER_RMDIR:
-		rc = unlinkat(dir, name, AT_REMOVEDIR);
+		rc = removed(dir, name, AT_REMOVEDIR);
 		break;
 	case HELPER_MODIFY:
 		return modify(dir, name, c->size);

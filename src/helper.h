@@ -16,7 +16,8 @@
  * daemon confirms by seeing the lookup; after that, each directory on the way
  * is compared with it before anything is done there, so that a mountpoint
  * that has been unmounted or mounted over is left alone.  Nothing on the mount
- * stays open between two commands.
+ * stays open between two commands.  It works on a clone of the mount, so the
+ * mount itself is busy only for the moment in which that is made.
  */
 
 #include <stdbool.h>

@@ -109,7 +109,8 @@ void look_locked(struct fs *fs, struct node *node)
 
 void look_compare_locked(struct fs *fs, struct node *node)
 {
-	if (node->told.state == TOLD_IDLE)
+	/* A change that is under way settles it when it ends. */
+	if (node->told.state == TOLD_IDLE && node->told.credit.own == 0)
 		settle_locked(fs, node_ref(node));
 }
 

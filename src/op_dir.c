@@ -380,7 +380,7 @@ static void list_ephemerals(struct readdir *op)
 static void keep_listing_locked(struct fs *fs, struct inode *inode,
 				struct fuse_file_info *fi)
 {
-	if (inode->gone || inode->view != VIEW_MAIN ||
+	if (inode->gone || inode->view != VIEW_MAIN || fs->eph_used ||
 	    watch_guard_locked(fs, inode->node) == 0 ||
 	    !look_is_settled_locked(fs, inode->node))
 		return;

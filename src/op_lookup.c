@@ -244,6 +244,7 @@ static void lookup_special(struct lookup *op)
 	struct fuse_entry_param e;
 
 	fs_lock(fs);
+	fs->eph_used = true;
 	fs_entry(fs,
 		 node_inode(&fs->nodes, op->target.node, op->target.view,
 			    INODE_DIR),

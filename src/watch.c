@@ -141,7 +141,8 @@ static void look_at_parent_locked(struct fs *fs, struct node *parent)
 {
 	struct told *told = &parent->told;
 
-	if (told->state == TOLD_IDLE &&
+	if (told->state == TOLD_IDLE && told->credit.own == 0 &&
+	    !told_is_disputed(told) &&
 	    (!told_anywhere(told) || (told->kind_known && told->dir)))
 		return;
 	look_locked(fs, parent);

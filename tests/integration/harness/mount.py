@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 
 from .procs import mount_type, running_on, tied, uninterruptible
 from .wait import SLOW, wait_for
@@ -90,12 +91,22 @@ class Mount:
         except FileNotFoundError:
             return ""
 
+    def _try_unmount(self):
+        return subprocess.run(["fusermount3", "-u", self.path],
+                              capture_output=True, text=True)
+
     def unmount(self):
-        """fusermount3 -u, or lazily where something still holds it."""
+        """fusermount3 -u, or lazily where something still holds it.
+
+        While an event is being announced, the mount is busy for a moment.
+        """
         if not self.mounted():
             return
-        done = subprocess.run(["fusermount3", "-u", self.path],
-                              capture_output=True, text=True)
+        end = time.monotonic() + 3 * SLOW
+        done = self._try_unmount()
+        while done.returncode and self.mounted() and time.monotonic() < end:
+            time.sleep(0.05)
+            done = self._try_unmount()
         if done.returncode and self.mounted():
             subprocess.run(["fusermount3", "-uz", self.path])
             raise AssertionError(f"cannot unmount: {done.stderr}")
