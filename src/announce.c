@@ -261,9 +261,9 @@ static int perform_locked(struct fs *fs)
 	fs_unlock(fs);
 	rc = ensure_helper(fs);
 	fs_lock(fs);
+	a->now = step;
 	if (rc < 0)
 		return rc;
-	a->now = step;
 	a->now.pid = a->helper.pid;
 	fs_unlock(fs);
 	rc = helper_run(&a->helper, op_of(step.step), path, size,
