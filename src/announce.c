@@ -315,7 +315,6 @@ static int tell_step_locked(struct fs *fs, struct node *node)
 		rc = 1;
 	else if (rc != -ETIME && rc != -EBUSY)
 		rc = announce_is_due_locked(fs) ? -EAGAIN : 1;
-	a->told += rc == 1 && a->now.done;
 	a->now = (struct telling){0};
 	return rc;
 }
@@ -362,19 +361,6 @@ static int tell_all_locked(struct fs *fs, struct node *node)
 	return 0;
 }
 
-static void wait_locked(struct fs *fs, int64_t until)
-{
-	struct timespec ts = {
-		.tv_sec = until / 1000,
-		.tv_nsec = until % 1000 * 1000000,
-	};
-
-	if (until)
-		pthread_cond_timedwait(&fs->look.kick, &fs->lock, &ts);
-	else
-		pthread_cond_wait(&fs->look.kick, &fs->lock);
-}
-
 /* Each once: what is in the way stays in the queue. */
 static void tell_due_locked(struct fs *fs)
 {
@@ -414,7 +400,7 @@ static void *announce_main(void *arg)
 		if (fs->announcer.n_stuck > 0)
 			wake = now_ms() + STUCK_POLL_MS;
 		if (!fs->look.stopping)
-			wait_locked(fs, wake);
+			cond_wait_until(&fs->look.kick, &fs->lock, wake);
 	}
 	fs_unlock(fs);
 	helper_stop(&fs->announcer.helper, ANNOUNCE_TIMEOUT_MS);

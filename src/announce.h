@@ -57,7 +57,6 @@ struct announcer {
 	bool greeted;
 	struct stuck stuck[ANNOUNCE_STUCK_MAX];
 	size_t n_stuck;
-	uint64_t told; /* steps */
 };
 
 enum announce_who {

@@ -35,8 +35,10 @@ static void end_all(struct change *c, const struct zk_result *r)
 	free(c);
 }
 
-static void answer(struct change *c, const struct zk_result *r)
+static void answer(void *arg, const struct zk_result *r)
 {
+	struct change *c = arg;
+
 	c->cb(c->arg, r);
 	end_all(c, r);
 }
@@ -177,13 +179,6 @@ void change_delete(struct req *req, struct node *node, enum node_view view,
 
 /* --- several in one transaction -------------------------------------------- */
 
-static void on_multi(void *arg, const struct zk_result *r)
-{
-	struct change *c = arg;
-
-	answer(c, r);
-}
-
 void change_multi(struct req *req, struct zk_ops *ops, zk_cb *cb, void *arg)
 {
 	struct change *c = change_new(req, ops->n, cb, arg);
@@ -201,5 +196,5 @@ void change_multi(struct req *req, struct zk_ops *ops, zk_cb *cb, void *arg)
 		node_put(&fs->nodes, &node);
 	}
 	fs_unlock(fs);
-	zk_multi(fs->zk, ops, req_to(req, on_multi, c));
+	zk_multi(fs->zk, ops, req_to(req, answer, c));
 }

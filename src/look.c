@@ -177,7 +177,6 @@ static struct reading *next_reading_locked(struct fs *fs)
 	op->node->told.state = TOLD_READING;
 	op->node->told.again = false;
 	l->reading++;
-	l->reads++;
 	return op;
 }
 
@@ -223,14 +222,9 @@ void look_put_off_locked(struct fs *fs, struct node *node)
 
 void look_init(struct fs *fs)
 {
-	pthread_condattr_t attr;
-
 	list_init(&fs->look.waiting);
 	list_init(&fs->look.due);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&fs->look.kick, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&fs->look.kick);
 }
 
 static void release_queue(struct fs *fs, struct list *queue)

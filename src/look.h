@@ -29,7 +29,6 @@ struct look {
 	struct list waiting; /* of node.told.link */
 	struct list due;     /* the same */
 	size_t reading;
-	uint64_t reads;
 	pthread_cond_t kick; /* there is something for the announcer */
 	bool stopping;
 };

@@ -97,4 +97,28 @@ static inline int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + 1;
 }
 
+/* A condition that cond_wait_until() waits for. */
+static inline void cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+/* @until: ms of now_ms(), 0 for ever.  0 or ETIMEDOUT. */
+static inline int cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m,
+				  int64_t until)
+{
+	struct timespec ts = {
+		.tv_sec = until / 1000,
+		.tv_nsec = until % 1000 * 1000000,
+	};
+
+	return until ? pthread_cond_timedwait(c, m, &ts)
+		     : pthread_cond_wait(c, m);
+}
+
 #endif

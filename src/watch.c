@@ -202,7 +202,6 @@ static void on_event(void *arg, enum feedproto_event type, const char *path,
 	struct fs *fs = arg;
 
 	fs_lock(fs);
-	fs->watch.events++;
 	if (strcmp(path, fs->opt->chroot) == 0)
 		root_event_locked(fs, type);
 	else if (type == FEEDPROTO_CREATED)
@@ -338,13 +337,7 @@ static const struct feed_ops ops = {
 
 void watch_init(struct fs *fs)
 {
-	struct watch *w = &fs->watch;
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->up, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&fs->watch.up);
 	/* That the root is there, nobody has to be told. */
 	told_made(&fs->nodes.root->told,
 		  &(struct told_truth){.in = {true, true}, .dir = true},
@@ -384,17 +377,13 @@ static int open_feed(struct fs *fs, struct feed **feed)
 static void await_up(struct fs *fs, int timeout_ms)
 {
 	int64_t until = now_ms() + timeout_ms;
-	struct timespec ts = {
-		.tv_sec = until / 1000,
-		.tv_nsec = until % 1000 * 1000000,
-	};
 	struct watch *w = &fs->watch;
 	int rc = 0;
 
 	fs_lock(fs);
-	while (!(w->been_up && fs->nodes.root->list_czxid != 0) && !w->unsupported &&
-	       rc == 0)
-		rc = pthread_cond_timedwait(&w->up, &fs->lock, &ts);
+	while (!(w->been_up && fs->nodes.root->list_czxid != 0) &&
+	       !w->unsupported && rc == 0)
+		rc = cond_wait_until(&w->up, &fs->lock, until);
 	fs_unlock(fs);
 }
 

@@ -32,7 +32,6 @@ struct watch {
 	bool been_up;
 	bool unsupported;
 	pthread_cond_t up; /* been_up or unsupported */
-	uint64_t events;
 };
 
 void watch_init(struct fs *fs);

@@ -254,19 +254,6 @@ static void replace_handle(struct zk *zk)
 
 /* --- the keeper ---------------------------------------------------------- */
 
-static void wait_kick_locked(struct zk *zk, int64_t until)
-{
-	struct timespec ts = {
-		.tv_sec = until / 1000,
-		.tv_nsec = until % 1000 * 1000000,
-	};
-
-	if (until == 0)
-		pthread_cond_wait(&zk->kick, &zk->lock);
-	else
-		pthread_cond_timedwait(&zk->kick, &zk->lock, &ts);
-}
-
 static bool must_reopen_locked(struct zk *zk)
 {
 	return zk->state == ZK_EXPIRED || !zk->handle;
@@ -314,7 +301,7 @@ static void *keeper_main(void *arg)
 		pthread_mutex_lock(&zk->lock);
 		zk->wake_at = wake;
 		if (!zk->kicked && !zk->closing)
-			wait_kick_locked(zk, wake);
+			cond_wait_until(&zk->kick, &zk->lock, wake);
 	}
 	pthread_mutex_unlock(&zk->lock);
 	return NULL;
@@ -324,14 +311,9 @@ static void *keeper_main(void *arg)
 
 static void init_locks(struct zk *zk)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&zk->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&zk->kick, &attr);
-	pthread_cond_init(&zk->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&zk->kick);
+	cond_init(&zk->changed);
 }
 
 static void zk_free(struct zk *zk)
@@ -378,15 +360,11 @@ err_free:
 int zk_wait_connected(struct zk *zk, int timeout_ms)
 {
 	int64_t until = now_ms() + timeout_ms;
-	struct timespec ts = {
-		.tv_sec = until / 1000,
-		.tv_nsec = until % 1000 * 1000000,
-	};
 	int rc = 0;
 
 	pthread_mutex_lock(&zk->lock);
 	while (!zk->sendable && zk->state != ZK_AUTH_FAILED && rc == 0)
-		rc = -pthread_cond_timedwait(&zk->changed, &zk->lock, &ts);
+		rc = -cond_wait_until(&zk->changed, &zk->lock, until);
 	if (zk->state == ZK_AUTH_FAILED)
 		rc = -EACCES;
 	else if (zk->sendable)
