@@ -130,6 +130,10 @@ static void on_watch(zhandle_t *zh, int type, int library_state,
 	}
 	zk->state = state;
 	zk->sendable = is_connected(state) && h->ready;
+	if (state == ZK_CONNECTED)
+		zk->lost_at = 0;
+	else if (zk->lost_at == 0)
+		zk->lost_at = now_ms();
 	if (is_connected(state)) {
 		changed = set_session_locked(zk, zh);
 		set_server_locked(zk, zh);

@@ -128,6 +128,7 @@ struct zk_result {
 
 	/* Of the calls marked below; NULL or 0 otherwise and on error. */
 	const struct zstat *stat;
+	const char *path;         /* what the server called it */
 	struct blob *data;        /* take a reference to keep it */
 	const char *const *names;
 	size_t n_names;
@@ -152,6 +153,10 @@ struct zk_to {
 enum zk_mode {
 	ZK_PERSISTENT,
 	ZK_EPHEMERAL,
+	ZK_PERSISTENT_SEQUENTIAL, /* the server appends ten digits */
+	ZK_EPHEMERAL_SEQUENTIAL,
+	ZK_CONTAINER, /* goes when its last child has gone */
+	ZK_TTL,       /* goes when unused for so long; see zk_create_ttl() */
 };
 
 /* stat, data */
@@ -164,14 +169,24 @@ void zk_children(struct zk *zk, const char *path, struct zk_to to);
 void zk_get_acl(struct zk *zk, const char *path, struct zk_to to);
 /* Nothing; the server's answers from then on know all earlier writes. */
 void zk_sync(struct zk *zk, const char *path, struct zk_to to);
-/* stat; open ACL */
+/* stat, path; open ACL */
 void zk_create(struct zk *zk, const char *path, struct blob *data,
 	       enum zk_mode mode, struct zk_to to);
+/*
+ * The same with ZK_TTL, for @ttl_ms without a change or a child.  -EOPNOTSUPP:
+ * the server has no TTL nodes (zookeeper.extendedTypesEnabled); -EINVAL: it
+ * has, but not for so long.
+ */
+void zk_create_ttl(struct zk *zk, const char *path, struct blob *data,
+		   int64_t ttl_ms, struct zk_to to);
 /* stat; version -1 matches any */
 void zk_set(struct zk *zk, const char *path, struct blob *data, int version,
 	    struct zk_to to);
 /* nothing */
 void zk_delete(struct zk *zk, const char *path, int version, struct zk_to to);
+/* nothing; takes what is in @acl; aversion -1 matches any */
+void zk_set_acl(struct zk *zk, const char *path, struct acl *acl, int aversion,
+		struct zk_to to);
 
 enum zk_op_type {
 	ZK_OP_CREATE,
@@ -212,6 +227,13 @@ void zk_multi(struct zk *zk, struct zk_ops *ops, struct zk_to to);
  */
 void zk_wait(struct zk *zk, const void *key, struct zk_to to);
 void zk_wake(struct zk *zk, const void *key);
+
+/*
+ * Wait until there is no znode at @path: rc is 0 then.  It is read, and watched
+ * by this session until it goes.  There is no deadline while there is a
+ * connection; without one for `timeout`, or with the end of the session, -EIO.
+ */
+void zk_gone(struct zk *zk, const char *path, struct zk_to to);
 
 /*
  * The owner of calls has been interrupted, once and for all: calls it makes

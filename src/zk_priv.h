@@ -54,10 +54,12 @@ enum zk_call_type {
 	ZK_CALL_EXISTS,
 	ZK_CALL_CHILDREN,
 	ZK_CALL_GET_ACL,
+	ZK_CALL_GONE,
 	ZK_CALL_SYNC, /* the last of the reads */
 	ZK_CALL_CREATE,
 	ZK_CALL_SET,
 	ZK_CALL_DELETE,
+	ZK_CALL_SET_ACL,
 	ZK_CALL_MULTI,
 	ZK_CALL_WAIT, /* never sent */
 };
@@ -69,14 +71,16 @@ struct zk_call {
 	struct blob *data;
 	int version;
 	enum zk_mode mode;
+	int64_t ttl_ms;
+	struct acl acl;
 	struct zk_ops ops;
 	const void *key; /* of a wait */
 	struct zk_to to;
 
 	/* Internal state, under zk->lock. */
-	struct list link;         /* in held, waiting or failed */
+	struct list link;         /* in held, waiting, watching or failed */
 	struct zk_slot *slot;     /* NULL unless sent */
-	struct zk_handle *handle; /* the one it was sent by */
+	struct zk_handle *handle; /* the one it was last sent by */
 	bool answered;            /* the owner has its answer */
 	bool unknown;             /* a change that may have taken place */
 	int64_t deadline;         /* ms; while held */
@@ -100,6 +104,7 @@ struct zk {
 	struct zk_handle *handle; /* NULL between two sessions */
 	enum zk_state state;
 	bool sendable; /* connected, and no submit has failed since */
+	int64_t lost_at; /* ms; when the connection went, 0 while there is one */
 	int64_t pause_until; /* ms; nothing is sent before, 0: now */
 	bool flushing; /* a thread sends what is held */
 	bool kicked;
@@ -112,6 +117,7 @@ struct zk {
 
 	struct list held;   /* of zk_call, first in first out */
 	struct list waiting; /* of zk_call, until zk_wake() */
+	struct list watching; /* of zk_call: its znode is there */
 	struct list failed; /* of zk_call with fail_rc, for the keeper */
 	struct zk_slot slots[ZK_IN_FLIGHT_MAX];
 	struct list free_slots; /* first in, first out */
@@ -147,6 +153,13 @@ void zkcall_fail_held(struct zk *zk, int code);
 struct zk_call *zkcall_take(const void *cookie, int code);
 void zkcall_complete(struct zk *zk, struct zk_call *call, struct zk_result *r,
 		     int code);
+/*
+ * The znode of a ZK_CALL_GONE is there, and watched from now on: the call, from
+ * zkcall_take(), is kept until zkcall_watch_fired().
+ */
+void zkcall_watch(struct zk *zk, struct zk_call *call);
+/* Something has happened to the znode at @path; @gone: it is no more. */
+void zkcall_watch_fired(struct zk_handle *h, const char *path, bool gone);
 
 static inline struct zk_slot *zk_slot_of(const void *cookie)
 {

@@ -89,6 +89,7 @@ static void call_free(struct zk_call *call)
 {
 	zksend_release(call);
 	zk_ops_release(&call->ops);
+	acl_release(&call->acl);
 	blob_unref(call->data);
 	free(call->path);
 	free(call);
@@ -107,6 +108,7 @@ void zkcall_init(struct zk *zk)
 
 	list_init(&zk->held);
 	list_init(&zk->waiting);
+	list_init(&zk->watching);
 	list_init(&zk->failed);
 	list_init(&zk->free_slots);
 	for (i = 0; i < ZK_IN_FLIGHT_MAX; i++) {
@@ -135,7 +137,6 @@ static void slot_release_locked(struct zk *zk, struct zk_call *call)
 	call->slot->call = NULL;
 	list_add_tail(&zk->free_slots, &call->slot->free);
 	call->slot = NULL;
-	call->handle = NULL;
 	zk->in_flight--;
 }
 
@@ -396,6 +397,22 @@ static int64_t expire_locked(struct zk *zk, struct list *calls, int64_t now)
 	return next;
 }
 
+/* Their patience is with the connection. */
+static int64_t expire_watching_locked(struct zk *zk, int64_t now)
+{
+	int64_t until = zk->lost_at ? zk->lost_at + zk->config.timeout_ms : 0;
+	struct zk_call *call, *tmp;
+
+	list_for_each_safe(call, tmp, &zk->watching, link)
+	{
+		if (call->give_up_at)
+			call_fail_locked(zk, call, -EINTR, 0);
+		else if (until && until <= now)
+			call_fail_locked(zk, call, -EIO, ZCONNECTIONLOSS);
+	}
+	return list_empty(&zk->watching) ? 0 : until;
+}
+
 static struct zk_call *next_given_up_locked(struct zk *zk, int64_t now,
 					    int64_t *next)
 {
@@ -442,6 +459,7 @@ int64_t zkcall_expire(struct zk *zk, int64_t now)
 	pthread_mutex_lock(&zk->lock);
 	next = expire_locked(zk, &zk->held, now);
 	next = earliest(next, expire_locked(zk, &zk->waiting, now));
+	next = earliest(next, expire_watching_locked(zk, now));
 	if (zk->pause_until > now)
 		next = earliest(next, zk->pause_until);
 	else
@@ -474,6 +492,7 @@ void zk_interrupt(struct zk *zk, struct zk_owner *owner)
 	atomic_store(&owner->interrupted, true);
 	interrupt_locked(&zk->held, owner, now);
 	interrupt_locked(&zk->waiting, owner, now);
+	interrupt_locked(&zk->watching, owner, now);
 	for (i = 0; i < ZK_IN_FLIGHT_MAX; i++) {
 		call = zk->slots[i].call;
 		if (call && call->to.owner == owner && !call->give_up_at)
@@ -487,6 +506,7 @@ void zk_interrupt(struct zk *zk, struct zk_owner *owner)
 
 void zkcall_sweep(struct zk *zk, struct zk_handle *handle)
 {
+	struct zk_call *watching, *tmp;
 	size_t i;
 
 	pthread_mutex_lock(&zk->lock);
@@ -498,6 +518,11 @@ void zkcall_sweep(struct zk *zk, struct zk_handle *handle)
 		slot_release_locked(zk, call);
 		if (!hold_again_locked(zk, call))
 			call_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
+	}
+	list_for_each_safe(watching, tmp, &zk->watching, link)
+	{
+		if (watching->handle == handle)
+			call_fail_locked(zk, watching, -EIO, ZSESSIONEXPIRED);
 	}
 	pthread_mutex_unlock(&zk->lock);
 }
@@ -517,6 +542,7 @@ void zkcall_fail_held(struct zk *zk, int code)
 	pthread_mutex_lock(&zk->lock);
 	fail_all_locked(zk, &zk->held, code);
 	fail_all_locked(zk, &zk->waiting, code);
+	fail_all_locked(zk, &zk->watching, code);
 	pthread_mutex_unlock(&zk->lock);
 }
 
@@ -566,6 +592,18 @@ void zk_create(struct zk *zk, const char *path, struct blob *data,
 
 	call->data = blob_ref(data);
 	call->mode = mode;
+	call->ttl_ms = -1;
+	call_submit(zk, call);
+}
+
+void zk_create_ttl(struct zk *zk, const char *path, struct blob *data,
+		   int64_t ttl_ms, struct zk_to to)
+{
+	struct zk_call *call = call_new(ZK_CALL_CREATE, path, to);
+
+	call->data = blob_ref(data);
+	call->mode = ZK_TTL;
+	call->ttl_ms = ttl_ms;
 	call_submit(zk, call);
 }
 
@@ -584,6 +622,17 @@ void zk_delete(struct zk *zk, const char *path, int version, struct zk_to to)
 	struct zk_call *call = call_new(ZK_CALL_DELETE, path, to);
 
 	call->version = version;
+	call_submit(zk, call);
+}
+
+void zk_set_acl(struct zk *zk, const char *path, struct acl *acl, int aversion,
+		struct zk_to to)
+{
+	struct zk_call *call = call_new(ZK_CALL_SET_ACL, path, to);
+
+	call->acl = *acl;
+	*acl = (struct acl)ACL_INIT;
+	call->version = aversion;
 	call_submit(zk, call);
 }
 
@@ -623,6 +672,47 @@ void zk_wake(struct zk *zk, const void *key)
 	{
 		if (!key || call->key == key)
 			call_fail_locked(zk, call, 0, ZOK);
+	}
+	pthread_mutex_unlock(&zk->lock);
+}
+
+/* --- watching -------------------------------------------------------------- */
+
+void zk_gone(struct zk *zk, const char *path, struct zk_to to)
+{
+	call_submit(zk, call_new(ZK_CALL_GONE, path, to));
+}
+
+void zkcall_watch(struct zk *zk, struct zk_call *call)
+{
+	pthread_mutex_lock(&zk->lock);
+	if (zk->closing || call->answered) {
+		call_fail_locked(zk, call, -EIO, ZCLOSING);
+	} else {
+		list_add_tail(&zk->watching, &call->link);
+		zk_kick_locked(zk); /* it may be interrupted already */
+	}
+	pthread_mutex_unlock(&zk->lock);
+}
+
+void zkcall_watch_fired(struct zk_handle *h, const char *path, bool gone)
+{
+	struct zk_call *call, *tmp;
+	struct zk *zk = h->zk;
+
+	pthread_mutex_lock(&zk->lock);
+	list_for_each_safe(call, tmp, &zk->watching, link)
+	{
+		if (call->handle != h || strcmp(call->path, path) != 0)
+			continue;
+		if (gone) {
+			call_fail_locked(zk, call, 0, ZOK);
+			continue;
+		}
+		list_del(&call->link); /* a watch tells once: ask again */
+		call->deadline = now_ms() + zk->config.timeout_ms;
+		hold_locked(zk, call);
+		zk_kick_locked(zk);
 	}
 	pthread_mutex_unlock(&zk->lock);
 }

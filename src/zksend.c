@@ -75,10 +75,48 @@ static void on_stat(int rc, const struct Stat *stat, const void *cookie)
 	zkcall_complete(zk, call, &r, rc);
 }
 
-static void on_created(int rc, const char *path _unused_,
-		       const struct Stat *stat, const void *cookie)
+static void on_created(int rc, const char *path, const struct Stat *stat,
+		       const void *cookie)
 {
-	on_stat(rc, stat, cookie);
+	struct zk *zk = zk_slot_of(cookie)->zk;
+	struct zk_call *call = zkcall_take(cookie, rc);
+	struct zk_result r = {0};
+	struct zstat zs;
+
+	if (!call)
+		return;
+	if (rc == ZOK) {
+		zs = stat_from_library(stat);
+		r.stat = &zs;
+		r.path = path;
+	}
+	zkcall_complete(zk, call, &r, rc);
+}
+
+/*
+ * The context of a watch is its handle, so that the library, which keeps each
+ * function and context once a path, has no more watches than there are paths.
+ */
+static void on_watch(zhandle_t *zh _unused_, int type, int state _unused_,
+		     const char *path, void *context)
+{
+	if (type != ZOO_SESSION_EVENT)
+		zkcall_watch_fired(context, path, type == ZOO_DELETED_EVENT);
+}
+
+static void on_watched(int rc, const char *value _unused_, int len _unused_,
+		       const struct Stat *stat _unused_, const void *cookie)
+{
+	struct zk *zk = zk_slot_of(cookie)->zk;
+	struct zk_call *call = zkcall_take(cookie, rc);
+	struct zk_result r = {0};
+
+	if (!call)
+		return;
+	if (rc == ZOK)
+		zkcall_watch(zk, call);
+	else
+		zkcall_complete(zk, call, &r, rc == ZNONODE ? ZOK : rc);
 }
 
 static void on_void(int rc, const void *cookie)
@@ -157,7 +195,21 @@ static const char *wire_data(const struct blob *b, int *len)
 
 static int library_mode(enum zk_mode mode)
 {
-	return mode == ZK_EPHEMERAL ? ZOO_EPHEMERAL : ZOO_PERSISTENT;
+	switch (mode) {
+	case ZK_PERSISTENT:
+		return ZOO_PERSISTENT;
+	case ZK_EPHEMERAL:
+		return ZOO_EPHEMERAL;
+	case ZK_PERSISTENT_SEQUENTIAL:
+		return ZOO_PERSISTENT_SEQUENTIAL;
+	case ZK_EPHEMERAL_SEQUENTIAL:
+		return ZOO_EPHEMERAL_SEQUENTIAL;
+	case ZK_CONTAINER:
+		return ZOO_CONTAINER;
+	case ZK_TTL:
+		return ZOO_PERSISTENT_WITH_TTL;
+	}
+	return -1;
 }
 
 /* The strings stay the property of @acl. */
@@ -289,8 +341,22 @@ static int send_value(struct zk_call *call, zhandle_t *zh, const void *cookie)
 	if (call->type == ZK_CALL_SET)
 		return zoo_aset(zh, call->path, data, len, call->version,
 				on_stat, cookie);
-	return zoo_acreate2(zh, call->path, data, len, &ZOO_OPEN_ACL_UNSAFE,
-			    library_mode(call->mode), on_created, cookie);
+	return zoo_acreate2_ttl(zh, call->path, data, len, &ZOO_OPEN_ACL_UNSAFE,
+				library_mode(call->mode), call->ttl_ms,
+				on_created, cookie);
+}
+
+/* The library has written the request when it returns. */
+static int send_acl(struct zk_call *call, zhandle_t *zh, const void *cookie)
+{
+	struct ACL_vector v;
+	int rc;
+
+	if (acl_to_library(&call->acl, &v) < 0)
+		return ZSYSTEMERROR;
+	rc = zoo_aset_acl(zh, call->path, call->version, &v, on_void, cookie);
+	free(v.data);
+	return rc;
 }
 
 int zksend(struct zk_call *call, zhandle_t *zh, const void *cookie)
@@ -305,6 +371,9 @@ int zksend(struct zk_call *call, zhandle_t *zh, const void *cookie)
 					  cookie);
 	case ZK_CALL_GET_ACL:
 		return zoo_aget_acl(zh, call->path, on_acl, cookie);
+	case ZK_CALL_GONE:
+		return zoo_awget(zh, call->path, on_watch, call->handle,
+				 on_watched, cookie);
 	case ZK_CALL_SYNC:
 		return zoo_async(zh, call->path, on_synced, cookie);
 	case ZK_CALL_CREATE:
@@ -313,6 +382,8 @@ int zksend(struct zk_call *call, zhandle_t *zh, const void *cookie)
 	case ZK_CALL_DELETE:
 		return zoo_adelete(zh, call->path, call->version, on_void,
 				   cookie);
+	case ZK_CALL_SET_ACL:
+		return send_acl(call, zh, cookie);
 	case ZK_CALL_MULTI:
 		return send_multi(call, zh, cookie);
 	case ZK_CALL_WAIT:

@@ -325,6 +325,17 @@ int zoo_aget(zhandle_t *zh, const char *path, int watch, data_completion_t done,
 		      on_data);
 }
 
+int zoo_awget(zhandle_t *zh, const char *path, watcher_fn watcher,
+	      void *context, data_completion_t done, const void *cookie)
+{
+	/* The library itself, for a zoo_aget() that has been here. */
+	if (done == on_data)
+		return REAL(zoo_awget)(zh, path, watcher, context, done,
+				       cookie);
+	return SUBMIT(zh, DATA, data, done, cookie, zoo_awget, path, watcher,
+		      context, on_data);
+}
+
 int zoo_aexists(zhandle_t *zh, const char *path, int watch,
 		stat_completion_t done, const void *cookie)
 {
@@ -360,12 +371,21 @@ int zoo_aset(zhandle_t *zh, const char *path, const char *value, int len,
 		      version, on_stat);
 }
 
-int zoo_acreate2(zhandle_t *zh, const char *path, const char *value, int len,
-		 const struct ACL_vector *acl, int mode,
-		 string_stat_completion_t done, const void *cookie)
+int zoo_acreate2_ttl(zhandle_t *zh, const char *path, const char *value,
+		     int len, const struct ACL_vector *acl, int mode,
+		     int64_t ttl, string_stat_completion_t done,
+		     const void *cookie)
 {
-	return SUBMIT(zh, CREATED, created, done, cookie, zoo_acreate2, path,
-		      value, len, acl, mode, on_created);
+	return SUBMIT(zh, CREATED, created, done, cookie, zoo_acreate2_ttl,
+		      path, value, len, acl, mode, ttl, on_created);
+}
+
+int zoo_aset_acl(zhandle_t *zh, const char *path, int version,
+		 struct ACL_vector *acl, void_completion_t done,
+		 const void *cookie)
+{
+	return SUBMIT(zh, PLAIN, plain, done, cookie, zoo_aset_acl, path,
+		      version, acl, on_plain);
 }
 
 int zoo_adelete(zhandle_t *zh, const char *path, int version,

@@ -8,6 +8,12 @@
 
 const int ZOO_PERSISTENT = 0;
 const int ZOO_EPHEMERAL = 1;
+const int ZOO_PERSISTENT_SEQUENTIAL = 2;
+const int ZOO_EPHEMERAL_SEQUENTIAL = 3;
+const int ZOO_CONTAINER = 4;
+const int ZOO_PERSISTENT_WITH_TTL = 5;
+const int ZOO_DELETED_EVENT = 2;
+const int ZOO_CHANGED_EVENT = 3;
 const int ZOO_EXPIRED_SESSION_STATE = -112;
 const int ZOO_AUTH_FAILED_STATE = -113;
 const int ZOO_CONNECTING_STATE = 1;
@@ -73,6 +79,12 @@ static void tell(zhandle_t *zh, const struct fakelib_delivery *d)
 	zh->watcher(zh, ZOO_SESSION_EVENT, d->code, "", zh->context);
 }
 
+static void fire(zhandle_t *zh, const struct fakelib_delivery *d)
+{
+	zh->node_watcher(zh, d->code, ZOO_CONNECTED_STATE, d->path,
+			 zh->node_context);
+}
+
 static void run_locked(zhandle_t *zh, struct fakelib_delivery *d)
 {
 	struct fakelib *f = zh->f;
@@ -85,12 +97,15 @@ static void run_locked(zhandle_t *zh, struct fakelib_delivery *d)
 	fakelib_unlock(f);
 	if (r)
 		fakelib_complete(r, d->code);
+	else if (d->path)
+		fire(zh, d);
 	else
 		tell(zh, d);
 	fakelib_lock(f);
 	zh->busy = false;
 	if (r)
 		r->queued--;
+	free(d->path);
 	free(d);
 	fakelib_wake_locked(f);
 }
@@ -133,6 +148,20 @@ static void event_locked(zhandle_t *zh, int state)
 	d->session = zh->session;
 	list_add_tail(&zh->queue, &d->link);
 	fakelib_wake_locked(zh->f);
+}
+
+void fakelib_fire(struct fakelib *f, const char *path, int type)
+{
+	struct fakelib_delivery *d = xcalloc(1, sizeof(*d));
+
+	d->code = type;
+	d->path = xstrdup(path);
+	fakelib_lock(f);
+	if (!f->handle || !f->handle->node_watcher)
+		fakelib_die("nobody watches");
+	list_add_tail(&f->handle->queue, &d->link);
+	fakelib_wake_locked(f);
+	fakelib_unlock(f);
 }
 
 /* What has no completion under way gets one. */

@@ -128,6 +128,8 @@ void fakelib_fail_pending(struct fakelib *f, int code);
 /* The session is no more; calls are refused from now on. */
 void fakelib_expire(struct fakelib *f);
 void fakelib_fail_auth(struct fakelib *f);
+/* An event of @type for those who watch @path. */
+void fakelib_fire(struct fakelib *f, const char *path, int type);
 
 /* --- completions --------------------------------------------------------- */
 

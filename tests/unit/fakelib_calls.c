@@ -206,6 +206,16 @@ int zoo_async(zhandle_t *zh, const char *path, string_completion_t done,
 						.cookie = cookie});
 }
 
+int zoo_awget(zhandle_t *zh, const char *path, watcher_fn watcher,
+	      void *context, data_completion_t done, const void *cookie)
+{
+	fakelib_lock(zh->f);
+	zh->node_watcher = watcher;
+	zh->node_context = context;
+	fakelib_unlock(zh->f);
+	return zoo_aget(zh, path, 0, done, cookie);
+}
+
 int zoo_aset(zhandle_t *zh, const char *path, const char *buffer _unused_,
 	     int len _unused_, int version _unused_, stat_completion_t done,
 	     const void *cookie)
@@ -217,11 +227,13 @@ int zoo_aset(zhandle_t *zh, const char *path, const char *buffer _unused_,
 						.cookie = cookie});
 }
 
-int zoo_acreate2(zhandle_t *zh, const char *path, const char *value _unused_,
-		 int len _unused_, const struct ACL_vector *acl,
-		 int mode _unused_, string_stat_completion_t done,
-		 const void *cookie)
+int zoo_acreate2_ttl(zhandle_t *zh, const char *path,
+		     const char *value _unused_, int len _unused_,
+		     const struct ACL_vector *acl, int mode, int64_t ttl,
+		     string_stat_completion_t done, const void *cookie)
 {
+	if ((mode == ZOO_PERSISTENT_WITH_TTL) != (ttl >= 0))
+		return ZBADARGUMENTS;
 	if (!acl || acl->count == 0)
 		return ZINVALIDACL;
 	return submit(zh, path,
@@ -234,6 +246,19 @@ int zoo_acreate2(zhandle_t *zh, const char *path, const char *value _unused_,
 int zoo_adelete(zhandle_t *zh, const char *path, int version _unused_,
 		void_completion_t done, const void *cookie)
 {
+	return submit(zh, path,
+		      &(struct fakelib_request){.reply = PLAIN,
+						.to.plain = done,
+						.is_change = true,
+						.cookie = cookie});
+}
+
+int zoo_aset_acl(zhandle_t *zh, const char *path, int version _unused_,
+		 struct ACL_vector *acl, void_completion_t done,
+		 const void *cookie)
+{
+	if (acl->count == 0)
+		return ZINVALIDACL;
 	return submit(zh, path,
 		      &(struct fakelib_request){.reply = PLAIN,
 						.to.plain = done,

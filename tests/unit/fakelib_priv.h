@@ -39,8 +39,9 @@ struct fakelib_request {
 /* In the queue of the completion thread, or parked. */
 struct fakelib_delivery {
 	struct list link;
-	struct fakelib_request *request; /* NULL: a session event */
-	int code;                        /* or the state */
+	struct fakelib_request *request; /* NULL: an event */
+	char *path;                      /* of a znode; NULL: of the session */
+	int code;                        /* or the type, or the state */
 	int64_t session;
 };
 
@@ -48,6 +49,8 @@ struct _zhandle {
 	struct fakelib *f;
 	watcher_fn watcher;
 	void *context;
+	watcher_fn node_watcher; /* the last that zoo_awget() was given */
+	void *node_context;
 	/* The completion thread's, as of the last event. */
 	clientid_t id;
 	int state;

@@ -45,7 +45,8 @@ static bool is_own(const struct zkprobe *p, const struct zk_result *r)
 {
 	const char *path = path_of(p);
 
-	if (!r->stat != !has_stat(p) || !r->data != (p->type != ZKPROBE_GET) ||
+	if (!r->path != (p->type != ZKPROBE_CREATE) ||
+	    !r->stat != !has_stat(p) || !r->data != (p->type != ZKPROBE_GET) ||
 	    !r->names != (p->type != ZKPROBE_CHILDREN) ||
 	    !r->acl != (p->type != ZKPROBE_GET_ACL))
 		return false;
@@ -62,7 +63,8 @@ static bool is_own(const struct zkprobe *p, const struct zk_result *r)
 
 static bool is_empty(const struct zk_result *r)
 {
-	return !r->stat && !r->data && !r->names && !r->acl && !r->n_names;
+	return !r->stat && !r->path && !r->data && !r->names && !r->acl &&
+	       !r->n_names;
 }
 
 static void check_answer(const struct zkprobe *p, const struct zk_result *r)
@@ -126,6 +128,16 @@ static struct zk_ops ops_for(const char *path)
 	return ops;
 }
 
+static void set_acl(struct zk *zk, const char *path, struct zk_to to)
+{
+	struct acl acl = ACL_INIT;
+
+	acl_add(&acl, "digest", "joe:x", 31);
+	zk_set_acl(zk, path, &acl, -1, to);
+	if (acl.count != 0)
+		die("the ACL was not taken");
+}
+
 static void call(struct zk *zk, const struct zkprobe *p, const char *path,
 		 struct zk_to to)
 {
@@ -149,6 +161,10 @@ static void call(struct zk *zk, const struct zkprobe *p, const char *path,
 		zk_set(zk, path, data, -1, to);
 	else if (type == ZKPROBE_DELETE)
 		zk_delete(zk, path, -1, to);
+	else if (type == ZKPROBE_SET_ACL)
+		set_acl(zk, path, to);
+	else if (type == ZKPROBE_GONE)
+		zk_gone(zk, path, to);
 	else if (type == ZKPROBE_WAIT)
 		zk_wait(zk, p->key, to);
 	if (type == ZKPROBE_MULTI) {

@@ -29,9 +29,11 @@ enum zkprobe_type {
 	ZKPROBE_CREATE,
 	ZKPROBE_SET,
 	ZKPROBE_DELETE,
+	ZKPROBE_SET_ACL,
 	ZKPROBE_MULTI,
 	ZKPROBE_TYPES,
 	ZKPROBE_WAIT = ZKPROBE_TYPES, /* never sent, so none of them */
+	ZKPROBE_GONE,                 /* not answered by its reply */
 };
 
 struct zktest {
