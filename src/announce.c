@@ -12,8 +12,11 @@
 /* A helper that dies is replaced and the step tried again, not for ever. */
 #define TRIES_MAX 5
 
-/* Between two looks whether a helper that was stuck has come free. */
-#define STUCK_POLL_MS 20
+/* Between two complaints about what could not be announced. */
+#define COMPLAIN_MS 1000
+
+/* Between two looks whether what was in the way still is. */
+#define POLL_MS 20
 
 enum announce_who announce_who_locked(struct fs *fs, pid_t pid)
 {
@@ -184,7 +187,7 @@ static int ensure_helper(struct fs *fs)
 	if (a->helper.pid != 0)
 		return 0;
 	if (a->n_stuck == ANNOUNCE_STUCK_MAX)
-		return -EBUSY;
+		return -ETIME;
 	rc = helper_start(&a->helper, fs->opt->mountpoint);
 	if (rc < 0)
 		return rc;
@@ -288,8 +291,36 @@ static void unmade_locked(struct node *node, const struct telling *now)
 }
 
 /*
+ * What comes in a directory is told when that has been: in one that is to be
+ * removed or made first, nobody would find it.  Each directory on the way is
+ * on its way to be told, or is now.
+ */
+static bool waits_for_dir_locked(struct fs *fs, const struct node *node)
+{
+	struct told_truth truth;
+	enum node_view view;
+	enum told_step step;
+	struct node *dir;
+
+	for (dir = node->parent; dir; dir = dir->parent) {
+		if (!look_truth_locked(fs, dir, &truth)) {
+			if (dir->told.state == TOLD_IDLE)
+				look_locked(fs, dir);
+			return true;
+		}
+		step = look_step_locked(fs, dir, &truth, &view);
+		if (told_is_of_data(step) ||
+		    (!told_is_removal(step) && !told_is_making(step)))
+			continue;
+		look_compare_locked(fs, dir);
+		return true;
+	}
+	return false;
+}
+
+/*
  * The next step of @node.  1: told, or not due any more; 0: there is nothing
- * more to tell; -errno: it has not been told.
+ * more to tell; -errno: it has not been told; -ETIME: something is in the way.
  */
 static int tell_step_locked(struct fs *fs, struct node *node)
 {
@@ -300,6 +331,8 @@ static int tell_step_locked(struct fs *fs, struct node *node)
 	now.step = look_step_locked(fs, node, &now.truth, &now.view);
 	if (now.step == TOLD_NOTHING)
 		return 0;
+	if (!told_is_removal(now.step) && waits_for_dir_locked(fs, node))
+		return -ETIME;
 	a->now = now;
 	if (has_audience(&now))
 		rc = perform_locked(fs);
@@ -313,19 +346,36 @@ static int tell_step_locked(struct fs *fs, struct node *node)
 		unmade_locked(node, &now);
 	else if (a->now.done)
 		rc = 1;
-	else if (rc != -ETIME && rc != -EBUSY)
-		rc = announce_is_due_locked(fs) ? -EAGAIN : 1;
+	else if (rc != -ETIME && !announce_is_due_locked(fs))
+		rc = 1;
+	else if (rc == 0)
+		rc = -EAGAIN;
 	a->now = (struct telling){0};
 	return rc;
 }
 
-/* What cannot be announced counts as told: there is nobody to hear it. */
-static void give_up_locked(struct fs *fs, struct node *node)
+static void complain(struct fs *fs, const struct telling *now, int rc)
+{
+	int64_t ms = now_ms();
+
+	/* The directory that it was in is gone for the kernel, too. */
+	if (told_is_removal(now->step) && rc == -ENOENT)
+		return;
+	if (ms < fs->announcer.complain_at)
+		return;
+	fs->announcer.complain_at = ms + COMPLAIN_MS;
+	log_err("no event for a change of %s: %s", now->node->name,
+		strerror(-rc));
+}
+
+/* What cannot be announced counts as told, or it would be tried for ever. */
+static void give_up_locked(struct fs *fs, struct node *node, int rc)
 {
 	struct telling *now = &fs->announcer.now;
 
 	*now = (struct telling){.node = node};
 	now->step = look_step_locked(fs, node, &now->truth, &now->view);
+	complain(fs, now, rc);
 	announce_done_locked(fs);
 	*now = (struct telling){0};
 }
@@ -349,56 +399,62 @@ static int tell_all_locked(struct fs *fs, struct node *node)
 {
 	int tries = 0, rc = 1;
 
-	while (rc != 0 && !fs->look.stopping) {
+	while (rc != 0 && tries < TRIES_MAX && !fs->look.stopping) {
 		rc = tell_step_locked(fs, node);
-		if (rc > 0)
-			tries = 0;
-		else if (rc == -ETIME || rc == -EBUSY)
-			return -ETIME;
-		else if (rc < 0 && ++tries == TRIES_MAX)
-			give_up_locked(fs, node);
+		if (rc == -ETIME)
+			return rc;
+		tries = rc < 0 ? tries + 1 : 0;
 	}
+	if (rc < 0)
+		give_up_locked(fs, node, rc);
 	return 0;
 }
 
-/* Each once: what is in the way stays in the queue. */
-static void tell_due_locked(struct fs *fs)
+/*
+ * Each once; what has something in its way stays in the queue.  Returns whether
+ * it may be out of the way now.
+ */
+static bool tell_due_locked(struct fs *fs)
 {
 	struct list put_off;
 	struct node *node;
+	bool told = false;
 
 	list_init(&put_off);
 	while (!fs->look.stopping && (node = look_take_locked(fs))) {
 		if (is_blocked_locked(fs, node) ||
-		    tell_all_locked(fs, node) < 0)
+		    tell_all_locked(fs, node) < 0) {
 			list_add_tail(&put_off, &node->told.link);
-		else
-			look_told_locked(fs, node);
+			continue;
+		}
+		look_told_locked(fs, node);
+		told = true;
 	}
 	while ((node = list_first(&put_off, struct node, told.link))) {
 		list_del(&node->told.link);
 		look_put_off_locked(fs, node);
 	}
+	return told;
 }
 
 static void *announce_main(void *arg)
 {
 	struct fs *fs = arg;
 	int64_t wake;
+	bool told;
 
 	fs_lock(fs);
 	while (!fs->look.stopping) {
 		reap_stuck_locked(fs);
-		tell_due_locked(fs);
+		told = tell_due_locked(fs);
 		fs_unlock(fs);
 		watch_pump(fs);
 		fs_lock(fs);
 		wake = own_expire_locked(fs, now_ms());
-		if (!list_empty(&fs->look.due) &&
-		    fs->announcer.n_stuck == 0)
+		if (!list_empty(&fs->look.due) && told)
 			continue;
-		if (fs->announcer.n_stuck > 0)
-			wake = now_ms() + STUCK_POLL_MS;
+		if (!list_empty(&fs->look.due) || fs->announcer.n_stuck > 0)
+			wake = now_ms() + POLL_MS;
 		if (!fs->look.stopping)
 			cond_wait_until(&fs->look.kick, &fs->lock, wake);
 	}

@@ -49,7 +49,8 @@ struct stuck {
 struct announcer {
 	pthread_t thread;
 	bool running;
-	struct helper helper; /* the thread's own */
+	struct helper helper; /* the thread's own, as is ... */
+	int64_t complain_at;  /* ms */
 
 	/* Under fs->lock. */
 	struct telling now;

@@ -106,10 +106,11 @@ static void compare_locked(struct fs *fs, struct node *dir,
 	for (i = 0; i < n; i++) {
 		child = node_get(&fs->nodes, dir, names[i]);
 		child->mark = fs->nodes.mark;
-		if (!told_anywhere(&child->told)) {
+		if (!told_anywhere(&child->told))
 			told_absent(&child->told);
+		if (!told_anywhere(&child->told) ||
+		    told_is_disputed(&child->told))
 			look_locked(fs, child);
-		}
 		node_put(&fs->nodes, &child);
 	}
 	list_for_each_safe (child, next, &dir->children, sibling) {

@@ -243,6 +243,10 @@ static void on_children(void *arg, const struct zk_result *r)
 	fs_lock(fs);
 	node = op->dir->inode->node;
 	node_learn(&fs->nodes, node, r->stat, NULL, op->req.thread);
+	if (op->dir->inode->gone) {
+		fs_unlock(fs);
+		return readdir_fail(op, -ENOENT); /* it is another's list */
+	}
 	late = listing_learn_locked(fs, node, r->names, r->n_names,
 				    op->changes, op->ask.guard);
 	rc = add_embryos_locked(fs, op->dir);

@@ -218,13 +218,14 @@ static void on_event(void *arg, enum feedproto_event type, const char *path,
 
 /*
  * Of what is on its way to be told, the truth may be an old one by now.  What
- * was only listed has no value that anybody has: there, the list tells.
+ * was only listed has no value that anybody has: there, the list tells; unless
+ * somebody has looked for it meanwhile, in vain.
  */
 static bool is_to_be_compared(const struct node *node)
 {
 	const struct told *told = &node->told;
 
-	return told->state != TOLD_IDLE ||
+	return told->state != TOLD_IDLE || told_is_disputed(told) ||
 	       (told_anywhere(told) &&
 		(told->mzxid != 0 || !list_empty(&node->inodes)));
 }
