@@ -23,6 +23,7 @@ from kazoo.client import KazooClient  # noqa: E402
 
 from harness import mount as mounts  # noqa: E402
 from harness import server as servers  # noqa: E402
+from harness import ensemble as ensembles  # noqa: E402
 from harness import procs, tree, watchdog  # noqa: E402
 from harness.wait import SLOW  # noqa: E402
 
@@ -112,6 +113,20 @@ def own_server(workplace):
     own = servers.Server(workplace.mkdir("zookeeper")).start()
     yield own
     own.kill()
+
+
+@pytest.fixture
+def ensemble(workplace):
+    """A function that starts an ensemble of the test alone."""
+    made = []
+
+    def start(**kwargs):
+        made.append(ensembles.Ensemble(workplace.mkdir, **kwargs))
+        return made[-1].start()
+
+    yield start
+    for own in made:
+        own.kill()
 
 
 @pytest.fixture
