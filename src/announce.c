@@ -115,6 +115,8 @@ void announce_done_locked(struct fs *fs)
 	if (now->step == TOLD_RMDIR && now->view == VIEW_MAIN)
 		removed_dir_locked(fs, now->node);
 	now->done = true;
+	if (now->pid)
+		fs->announcer.told++;
 }
 
 /* --- the helper ------------------------------------------------------------ */
@@ -124,6 +126,7 @@ static void trust(struct fs *fs, pid_t pid)
 {
 	fs_lock(fs);
 	fs->announcer.pid = pid;
+	fs->announcer.started++;
 	fs->announcer.greeted = false;
 	fs_unlock(fs);
 }

@@ -58,6 +58,8 @@ struct announcer {
 	bool greeted;
 	struct stuck stuck[ANNOUNCE_STUCK_MAX];
 	size_t n_stuck;
+	uint64_t told;    /* steps that a helper has performed */
+	uint64_t started; /* helpers */
 };
 
 enum announce_who {

@@ -6,9 +6,9 @@
 
 #include "dir.h"
 #include "file.h"
-#include "log.h"
 #include "name.h"
 #include "op.h"
+#include "special.h"
 
 /* --- what the kernel is told --------------------------------------------- */
 
@@ -42,7 +42,7 @@ static bool may_keep(struct fs *fs, struct inode *inode)
 	struct node *node = inode->node;
 	struct file *file;
 
-	if (inode->gone || inode->view != VIEW_MAIN || !node->parent ||
+	if (fs->opt->strict || inode->gone || inode->view != VIEW_MAIN || !node->parent ||
 	    !watch_is_valid_locked(fs, node) || !node->known ||
 	    !is_settled(fs, node) || fs_owns(fs, &node->stat))
 		return false;
@@ -85,7 +85,7 @@ double fs_negative_timeout(struct fs *fs, const struct target *target)
 	struct node *node = target->node;
 
 	/* A name made in `.ephemeral` comes into being here unseen. */
-	if (fs->eph_used || !node || target->special || target->alias ||
+	if (fs->opt->strict || fs->eph_used || !node || target->special || target->alias ||
 	    target->view != VIEW_MAIN || !watch_is_valid_locked(fs, node) ||
 	    !is_settled(fs, node))
 		return 0;
@@ -168,7 +168,7 @@ int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 
 	*target = (struct target){0};
 	if (!dir)
-		return -ENOENT;
+		return special_is(parent) ? -EPERM : -ENOENT;
 	if (dir->gone)
 		return fs_gone_error(dir);
 	if (dir->kind != INODE_DIR)
@@ -276,11 +276,11 @@ static void op_statfs(fuse_req_t freq, fuse_ino_t ino _unused_)
 
 const struct fuse_lowlevel_ops fs_ops = {
 	.init = op_init,
-	.lookup = op_lookup,
+	.lookup = special_lookup,
 	.forget = op_forget,
 	.forget_multi = op_forget_multi,
-	.getattr = op_getattr,
-	.setattr = op_setattr,
+	.getattr = special_getattr,
+	.setattr = special_setattr,
 	.mknod = op_mknod,
 	.mkdir = op_mkdir,
 	.create = op_create,
@@ -289,53 +289,19 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.unlink = op_unlink,
 	.rmdir = op_rmdir,
 	.rename = op_rename,
-	.open = op_open,
-	.read = op_read,
+	.open = special_open,
+	.read = special_read,
 	.write = op_write,
-	.flush = op_flush,
-	.fsync = op_fsync,
-	.release = op_release,
-	.opendir = op_opendir,
-	.readdir = op_readdir,
-	.releasedir = op_releasedir,
+	.flush = special_flush,
+	.fsync = special_fsync,
+	.release = special_release,
+	.opendir = special_opendir,
+	.readdir = special_readdir,
+	.releasedir = special_releasedir,
 	.statfs = op_statfs,
 };
 
 /* --- life ---------------------------------------------------------------- */
-
-/* Before the mount is made, whoever mounts says what there is to say. */
-static void log_state(struct fs *fs, enum zk_state state)
-{
-	log_msg(fs->serving ? LOG_NOTICE : LOG_DEBUG, "session 0x%llx %s",
-		(unsigned long long)zk_session_id(fs->zk),
-		zk_state_name(state));
-}
-
-/* The feed is of use only at the server that answers the reads. */
-static void follow_server(struct fs *fs)
-{
-	char server[ZK_SERVER_MAX];
-
-	zk_server(fs->zk, server);
-	if (server[0])
-		watch_follow(fs, server);
-}
-
-static void on_state(void *arg, enum zk_state state, bool session_changed)
-{
-	struct fs *fs = arg;
-
-	log_state(fs, state);
-	if (state == ZK_CONNECTED || state == ZK_READ_ONLY)
-		follow_server(fs);
-	if (!session_changed)
-		return;
-	/* Those of a session before are gone with it. */
-	fs_lock(fs);
-	fs->session_id = zk_session_id(fs->zk);
-	ephemerals_clear(&fs->eph);
-	fs_unlock(fs);
-}
 
 int fs_init(struct fs *fs, const struct options *opt)
 {
@@ -348,7 +314,7 @@ int fs_init(struct fs *fs, const struct options *opt)
 		.session_timeout_ms = opt->session_timeout_ms,
 		.timeout_ms = opt->timeout_ms,
 		.auth = &opt->auth,
-		.on_state = on_state,
+		.on_state = session_on_state,
 		.arg = fs,
 	};
 
@@ -362,6 +328,7 @@ int fs_init(struct fs *fs, const struct options *opt)
 	list_init(&fs->files);
 	list_init(&fs->dirs);
 	node_table_init(&fs->nodes, opt->chroot, policy, opt->cache_size);
+	session_init(fs);
 	watch_init(fs);
 	look_init(fs);
 	own_init(fs);

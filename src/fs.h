@@ -31,6 +31,7 @@
 #include "options.h"
 #include "own.h"
 #include "req.h"
+#include "session.h"
 #include "watch.h"
 #include "zk.h"
 
@@ -47,6 +48,7 @@ struct fs {
 	struct node_table nodes;
 	struct ephemerals eph;
 	bool eph_used; /* somebody has entered `.ephemeral` */
+	struct session session;
 	int64_t session_id; /* the one whose ephemerals are ours */
 	struct watch watch;
 	struct listing listing;

@@ -384,7 +384,8 @@ static void list_ephemerals(struct readdir *op)
 static void keep_listing_locked(struct fs *fs, struct inode *inode,
 				struct fuse_file_info *fi)
 {
-	if (inode->gone || inode->view != VIEW_MAIN || fs->eph_used ||
+	if (fs->opt->strict || inode->gone || inode->view != VIEW_MAIN ||
+	    fs->eph_used ||
 	    watch_guard_locked(fs, inode->node) == 0 ||
 	    !look_is_settled_locked(fs, inode->node))
 		return;

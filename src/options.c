@@ -29,6 +29,8 @@ struct raw {
 	char *auth_file;
 	int ro;
 	int quiet;
+	int strict;
+	int renew;
 	int foreground;
 	int debug;
 	int help;
@@ -62,6 +64,8 @@ static const struct fuse_opt specs[] = {
 	FLAG("ro", ro, 1),
 	FLAG("rw", ro, 0),
 	FLAG("quiet", quiet, 1),
+	FLAG("strict", strict, 1),
+	FLAG("renew", renew, 1),
 	FLAG("-f", foreground, 1),
 	FLAG("-d", debug, 1),
 	FLAG("debug", debug, 1),
@@ -105,6 +109,10 @@ static const char usage[] =
 	"    -o layout=auto|dir     dir: every znode is a directory\n"
 	"    -o empty=file|dir      what a znode of zero length is\n"
 	"    -o quiet               chmod and chown succeed without effect\n"
+	"    -o strict              serve nothing from memory while there is\n"
+	"                           no connection\n"
+	"    -o renew               after an expired session, make its\n"
+	"                           ephemerals again\n"
 	"    -o max_size=BYTES      largest value (what fits a request)\n"
 	"    -o cache_size=BYTES    memory for values (64 MiB)\n"
 	"\n"
@@ -293,6 +301,8 @@ static int check(struct options *o, const struct raw *raw)
 	o->debug = raw->debug;
 	o->ro = raw->ro;
 	o->quiet = raw->quiet;
+	o->strict = raw->strict;
+	o->renew = raw->renew;
 	if (parse_positional(o, raw) < 0 || parse_owner(o, raw) < 0 ||
 	    parse_sizes(o, raw) < 0 || parse_times(o, raw) < 0 ||
 	    parse_choice("layout", raw->layout, "auto", "dir",

@@ -24,6 +24,8 @@ struct options {
 	bool debug;
 	bool ro;
 	bool quiet;
+	bool strict; /* serve nothing that is not guarded */
+	bool renew;  /* make ephemerals again that an expired session took */
 	bool layout_dir;
 	bool empty_dir;
 	bool umask_given;

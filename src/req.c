@@ -127,6 +127,13 @@ void req_open(struct req *r, const struct fuse_file_info *fi,
 		dir_close(fs, dir);
 }
 
+void req_open_text(struct req *r, const struct fuse_file_info *fi,
+		   struct blob *text)
+{
+	if (refused(fuse_reply_open(take(r), fi)))
+		blob_unref(text);
+}
+
 void req_buf(struct req *r, const char *buf, size_t size)
 {
 	refused(fuse_reply_buf(take(r), buf, size));

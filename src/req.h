@@ -64,6 +64,9 @@ void req_create(struct req *r, const struct fuse_entry_param *e,
 /* Closes whichever is not NULL if the kernel does not take it. */
 void req_open(struct req *r, const struct fuse_file_info *fi,
 	      struct file *file, struct dir *dir);
+/* The same for a handle that is @text. */
+void req_open_text(struct req *r, const struct fuse_file_info *fi,
+		   struct blob *text);
 void req_buf(struct req *r, const char *buf, size_t size);
 void req_write(struct req *r, size_t count);
 void req_statfs(struct req *r, const struct statvfs *st);

@@ -8,13 +8,19 @@
 #include "fs.h"
 #include "log.h"
 
+static uint64_t epoch_locked(const struct fs *fs)
+{
+	if (fs->watch.epoch || !session_is_out_locked(fs))
+		return fs->watch.epoch;
+	return fs->watch.kept;
+}
+
 uint64_t watch_guard_locked(const struct fs *fs, struct node *node)
 {
 	struct node *top = node_top(node);
+	uint64_t epoch = epoch_locked(fs);
 
-	if (!top->parent || top->watched == fs->watch.epoch)
-		return fs->watch.epoch;
-	return 0;
+	return !top->parent || top->watched == epoch ? epoch : 0;
 }
 
 /* --- what is valid --------------------------------------------------------- */
@@ -22,7 +28,7 @@ uint64_t watch_guard_locked(const struct fs *fs, struct node *node)
 struct watch_ask watch_ask_locked(const struct fs *fs, struct node *node)
 {
 	return (struct watch_ask){
-		.epoch = fs->watch.epoch,
+		.epoch = epoch_locked(fs),
 		.guard = watch_guard_locked(fs, node),
 		.changes = node->changes,
 	};
@@ -289,6 +295,7 @@ static void on_down(void *arg, uint64_t epoch _unused_, int reason)
 	struct fs *fs = arg;
 
 	fs_lock(fs);
+	fs->watch.kept = fs->opt->strict ? 0 : fs->watch.epoch;
 	fs->watch.epoch = 0;
 	fs_unlock(fs);
 	zk_wake(fs->zk, NULL);

@@ -11,6 +11,9 @@
  * it comes as an event.  The guard is the feed's epoch, so whoever finds it
  * unchanged later knows that nothing was missed in between; 0 is none.
  *
+ * During an outage, when there is no server to be asked, what was guarded until
+ * it began still counts as guarded: a machine keeps its configuration.
+ *
  * When a feed comes up, all that anybody here knows is compared with the
  * server: the difference is what was missed.
  *
@@ -29,6 +32,7 @@ struct feed;
 struct watch {
 	struct feed *feed; /* NULL: no remote events */
 	uint64_t epoch;    /* 0 while the feed is not up */
+	uint64_t kept;     /* the last one there was; 0 if the mount is strict */
 	bool been_up;
 	bool unsupported;
 	pthread_cond_t up; /* been_up or unsupported */

@@ -86,6 +86,7 @@ static bool set_session_locked(struct zk *zk, zhandle_t *zh)
 {
 	int64_t id = zoo_client_id(zh)->client_id;
 
+	zk->granted_ms = zoo_recv_timeout(zh);
 	if (id == zk->session_id)
 		return false;
 	zk->session_id = id;
@@ -429,6 +430,7 @@ void zk_get_stats(struct zk *zk, struct zk_stats *out)
 	*out = (struct zk_stats){
 		.state = zk->state,
 		.session_id = zk->session_id,
+		.session_timeout_ms = zk->granted_ms,
 		.sent = zk->sent,
 		.in_flight = zk->in_flight,
 		.sessions = zk->sessions,

@@ -75,6 +75,7 @@ enum zk_state {
 	ZK_EXPIRED,     /* session gone, a new one is being made */
 	ZK_AUTH_FAILED, /* the server refused a credential; final */
 	ZK_CLOSED,
+	ZK_STATES, /* how many there are */
 };
 
 const char *zk_state_name(enum zk_state s);
@@ -261,6 +262,7 @@ static inline size_t zk_max_create(const char *path)
 struct zk_stats {
 	enum zk_state state;
 	int64_t session_id;
+	int session_timeout_ms; /* what the server has granted; 0: none yet */
 	uint64_t sent;     /* requests since the mount */
 	size_t in_flight;
 	size_t held;

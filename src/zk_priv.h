@@ -112,6 +112,7 @@ struct zk {
 	bool closing;
 	bool keeper_gone;
 	int64_t session_id;
+	int granted_ms; /* the session timeout by the server's will */
 	char server[ZK_SERVER_MAX]; /* while connected */
 	int64_t reopen_at; /* ms; when the next session may be tried */
 

@@ -422,6 +422,11 @@ int zookeeper_close(zhandle_t *zh)
 	return ZOK;
 }
 
+int zoo_recv_timeout(zhandle_t *zh _unused_)
+{
+	return FAKELIB_TIMEOUT_MS;
+}
+
 const clientid_t *zoo_client_id(zhandle_t *zh)
 {
 	return &zh->id;

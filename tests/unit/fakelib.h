@@ -40,6 +40,9 @@
 
 struct fakelib;
 
+/* What every session is granted. */
+#define FAKELIB_TIMEOUT_MS 4321
+
 /* A call that is being submitted. */
 struct fakelib_call {
 	const char *path; /* of a multi: that of its first step */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include "fs.h"
+#include "log.h"
+
+static bool has_server(enum zk_state state)
+{
+	return state == ZK_CONNECTED || state == ZK_READ_ONLY;
+}
+
+bool session_is_out_locked(const struct fs *fs)
+{
+	return !has_server(fs->session.state);
+}
+
+/* --- the log --------------------------------------------------------------- */
+
+/* True if this change is worth a line; *@missed: how many were not, before. */
+static bool may_log_locked(struct session *s, unsigned *missed)
+{
+	int64_t now = now_ms();
+
+	if (s->logged == 0 || now - s->log_from >= SESSION_LOG_MS) {
+		s->log_from = now;
+		s->logged = 0;
+	}
+	if (s->logged == SESSION_LOG_MAX) {
+		s->unlogged++;
+		return false;
+	}
+	s->logged++;
+	*missed = s->unlogged;
+	s->unlogged = 0;
+	return true;
+}
+
+/* Before the mount is made, whoever mounts says what there is to say. */
+static void log_state(struct fs *fs, enum zk_state state, const char *server)
+{
+	int prio = fs->serving ? LOG_NOTICE : LOG_DEBUG;
+	unsigned missed = 0;
+	bool log;
+
+	fs_lock(fs);
+	log = may_log_locked(&fs->session, &missed);
+	fs_unlock(fs);
+	if (!log)
+		return;
+	if (missed)
+		log_msg(prio, "session: %u changes of state not logged",
+			missed);
+	log_msg(prio, "session 0x%llx %s%s%s",
+		(unsigned long long)zk_session_id(fs->zk),
+		zk_state_name(state), server[0] ? ", server " : "", server);
+}
+
+/* --- changes --------------------------------------------------------------- */
+
+static void enter_locked(struct fs *fs, enum zk_state state)
+{
+	struct session *s = &fs->session;
+
+	s->state = state;
+	s->since = now_ms();
+	s->since_clock = time(NULL);
+	if (has_server(state))
+		s->connects++;
+}
+
+/* Those of a session before are gone with it. */
+static void new_session(struct fs *fs)
+{
+	fs_lock(fs);
+	fs->session_id = zk_session_id(fs->zk);
+	ephemerals_clear(&fs->eph);
+	fs_unlock(fs);
+}
+
+void session_on_state(void *arg, enum zk_state state, bool session_changed)
+{
+	char server[ZK_SERVER_MAX];
+	struct fs *fs = arg;
+
+	zk_server(fs->zk, server);
+	fs_lock(fs);
+	enter_locked(fs, state);
+	fs_unlock(fs);
+	log_state(fs, state, server);
+	/* The feed is of use only at the server that answers the reads. */
+	if (server[0])
+		watch_follow(fs, server);
+	if (session_changed)
+		new_session(fs);
+}
+
+void session_init(struct fs *fs)
+{
+	enter_locked(fs, ZK_CONNECTING);
+}
