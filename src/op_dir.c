@@ -266,6 +266,42 @@ static void on_children(void *arg, const struct zk_result *r)
 		zk_get(fs->zk, op->path, req_to(&op->req, on_own_data, op));
 }
 
+/* During an outage: the list that was guarded until it began. */
+static int add_known_locked(struct readdir *op)
+{
+	struct dir *dir = op->dir;
+	struct node *parent = dir->inode->node, *node;
+	bool at_root = parent == op->req.fs->nodes.root;
+	char entry[NAME_ENTRY_MAX + 1];
+	int rc = add_dots(dir);
+
+	list_for_each (node, &parent->children, sibling) {
+		if (rc < 0 || !node->in_list || node->absent)
+			continue;
+		name_to_entry(node->name, at_root, entry);
+		rc = dir_add(dir, entry);
+	}
+	if (rc == 0)
+		rc = add_embryos_locked(op->req.fs, dir);
+	if (rc == 0)
+		rc = add_data_locked(op->req.fs, dir);
+	return rc;
+}
+
+static void list_known(struct readdir *op)
+{
+	struct fs *fs = op->req.fs;
+	int rc;
+
+	fs_lock(fs);
+	rc = add_known_locked(op);
+	fs_unlock(fs);
+	if (rc < 0)
+		readdir_fail(op, rc);
+	else
+		readdir_answer(op);
+}
+
 /* --- the ephemeral view -------------------------------------------------- */
 
 /* The entry below @dir that leads to @path; *@len is its length. */
@@ -424,7 +460,7 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 		off_t off, struct fuse_file_info *fi)
 {
 	struct readdir *op = xcalloc(1, sizeof(*op));
-	bool ephemeral, gone;
+	bool ephemeral, gone, known;
 	struct fs *fs;
 
 	req_init(&op->req, freq);
@@ -440,11 +476,15 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 	op->changes = op->dir->inode->node->list_changes;
 	op->ask = watch_ask_locked(fs, op->dir->inode->node);
 	ephemeral = op->dir->inode->view == VIEW_EPHEMERAL;
+	known = session_is_out_locked(fs) &&
+		listing_is_valid_locked(fs, op->dir->inode->node);
 	fs_unlock(fs);
 	if (gone)
 		readdir_fail(op, -ENOENT);
 	else if (ephemeral)
 		list_ephemerals(op);
+	else if (known)
+		list_known(op);
 	else
 		zk_children(fs->zk, op->path,
 			    req_to(&op->req, on_children, op));

@@ -8,19 +8,21 @@
 #include "fs.h"
 #include "log.h"
 
-static uint64_t epoch_locked(const struct fs *fs)
+/* Without a server to be asked, the guard that was is better than none. */
+static bool is_outage(const struct fs *fs)
 {
-	if (fs->watch.epoch || !session_is_out_locked(fs))
-		return fs->watch.epoch;
-	return fs->watch.kept;
+	return fs->watch.epoch == 0 && session_is_out_locked(fs);
 }
 
 uint64_t watch_guard_locked(const struct fs *fs, struct node *node)
 {
 	struct node *top = node_top(node);
-	uint64_t epoch = epoch_locked(fs);
 
-	return !top->parent || top->watched == epoch ? epoch : 0;
+	if (is_outage(fs))
+		return fs->watch.kept;
+	if (!top->parent || top->watched == fs->watch.epoch)
+		return fs->watch.epoch;
+	return 0;
 }
 
 /* --- what is valid --------------------------------------------------------- */
@@ -28,7 +30,7 @@ uint64_t watch_guard_locked(const struct fs *fs, struct node *node)
 struct watch_ask watch_ask_locked(const struct fs *fs, struct node *node)
 {
 	return (struct watch_ask){
-		.epoch = epoch_locked(fs),
+		.epoch = is_outage(fs) ? fs->watch.kept : fs->watch.epoch,
 		.guard = watch_guard_locked(fs, node),
 		.changes = node->changes,
 	};
@@ -272,15 +274,32 @@ static void compare_all(struct fs *fs)
 	watch_pump(fs);
 }
 
-static void on_up(void *arg, uint64_t epoch)
+/*
+ * Without the session nothing can be compared: until it is back, what was
+ * guarded before the outage stays as it is.
+ */
+static bool take_epoch_locked(struct fs *fs)
 {
-	struct fs *fs = arg;
+	struct watch *w = &fs->watch;
 
-	fs_lock(fs);
-	fs->watch.epoch = epoch;
+	if (w->ready == 0 || session_is_out_locked(fs))
+		return false;
+	w->epoch = w->ready;
+	w->ready = 0;
 	/* What was to come will not. */
 	own_expire_locked(fs, INT64_MAX);
+	return true;
+}
+
+static void come_up(struct fs *fs)
+{
+	bool up;
+
+	fs_lock(fs);
+	up = take_epoch_locked(fs);
 	fs_unlock(fs);
+	if (!up)
+		return;
 	compare_all(fs);
 	fs_lock(fs);
 	if (fs->watch.been_up)
@@ -290,13 +309,24 @@ static void on_up(void *arg, uint64_t epoch)
 	fs_unlock(fs);
 }
 
+static void on_up(void *arg, uint64_t epoch)
+{
+	struct fs *fs = arg;
+
+	fs_lock(fs);
+	fs->watch.ready = epoch;
+	fs_unlock(fs);
+	come_up(fs);
+}
+
 static void on_down(void *arg, uint64_t epoch _unused_, int reason)
 {
 	struct fs *fs = arg;
 
 	fs_lock(fs);
-	fs->watch.kept = fs->opt->strict ? 0 : fs->watch.epoch;
-	fs->watch.epoch = 0;
+	if (fs->watch.epoch && !fs->opt->strict)
+		fs->watch.kept = fs->watch.epoch;
+	fs->watch.epoch = fs->watch.ready = 0;
 	fs_unlock(fs);
 	zk_wake(fs->zk, NULL);
 	if (reason != -ESHUTDOWN && reason != -ESTALE)
@@ -420,6 +450,7 @@ void watch_follow(struct fs *fs, const char *server)
 	fs_unlock(fs);
 	if (feed)
 		feed_move(feed, server);
+	come_up(fs);
 }
 
 void watch_stop(struct fs *fs)

@@ -33,6 +33,7 @@ struct watch {
 	struct feed *feed; /* NULL: no remote events */
 	uint64_t epoch;    /* 0 while the feed is not up */
 	uint64_t kept;     /* the last one there was; 0 if the mount is strict */
+	uint64_t ready;    /* to be the next, once the session has a server */
 	bool been_up;
 	bool unsupported;
 	pthread_cond_t up; /* been_up or unsupported */

@@ -94,7 +94,11 @@ static bool set_session_locked(struct zk *zk, zhandle_t *zh)
 	return true;
 }
 
-/* zoo_get_current_server() would write to a buffer of all handles. */
+/*
+ * zoo_get_current_server() writes to a buffer that the library's other threads
+ * use for their log.  Only it tells of a read-only connection, and whoever
+ * connects to the address looks at it first (feed_move()).
+ */
 static void set_server_locked(struct zk *zk, zhandle_t *zh)
 {
 	struct sockaddr_storage addr;
@@ -102,8 +106,12 @@ static void set_server_locked(struct zk *zk, zhandle_t *zh)
 	char host[INET6_ADDRSTRLEN], port[6];
 
 	zk->server[0] = '\0';
-	if (!zookeeper_get_connected_host(zh, (struct sockaddr *)&addr, &len) ||
-	    getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port,
+	if (!zookeeper_get_connected_host(zh, (struct sockaddr *)&addr, &len)) {
+		snprintf(zk->server, sizeof(zk->server), "%s",
+			 zoo_get_current_server(zh));
+		return;
+	}
+	if (getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port,
 			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
 		return;
 	snprintf(zk->server, sizeof(zk->server),

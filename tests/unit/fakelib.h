@@ -42,6 +42,8 @@ struct fakelib;
 
 /* What every session is granted. */
 #define FAKELIB_TIMEOUT_MS 4321
+/* Where a server without a quorum is. */
+#define FAKELIB_READ_ONLY_SERVER "127.0.0.1:2180"
 
 /* A call that is being submitted. */
 struct fakelib_call {

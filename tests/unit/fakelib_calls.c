@@ -354,6 +354,11 @@ static socklen_t server_address(const struct fakelib *f,
 	}
 }
 
+const char *zoo_get_current_server(zhandle_t *zh _unused_)
+{
+	return FAKELIB_READ_ONLY_SERVER;
+}
+
 /* As in the library, not of a connection that is read-only. */
 struct sockaddr *zookeeper_get_connected_host(zhandle_t *zh,
 					      struct sockaddr *addr,
