@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "node.h"
 #include "util.h"
 
 /* The first index whose path is not below @path in strcmp()'s order. */
@@ -26,21 +27,46 @@ static bool is_at(const struct ephemerals *e, size_t i, const char *path)
 	return i < e->n && strcmp(e->paths[i], path) == 0;
 }
 
+static void grow(struct ephemerals *e)
+{
+	if (e->n < e->cap)
+		return;
+	e->cap = e->cap ? e->cap * 2 : 8;
+	e->paths = reallocarray(e->paths, e->cap, sizeof(*e->paths));
+	e->nodes = reallocarray(e->nodes, e->cap, sizeof(*e->nodes));
+	if (!e->paths || !e->nodes)
+		abort();
+}
+
+static void keep(struct ephemerals *e, size_t i)
+{
+	e->nodes[i] = e->keep_in ? node_at(e->keep_in, e->paths[i]) : NULL;
+	if (e->nodes[i])
+		node_keep_data(e->keep_in, e->nodes[i], true);
+}
+
+static void let_go(struct ephemerals *e, size_t i)
+{
+	free(e->paths[i]);
+	if (!e->nodes[i])
+		return;
+	node_keep_data(e->keep_in, e->nodes[i], false);
+	node_put(e->keep_in, &e->nodes[i]);
+}
+
 void ephemerals_add(struct ephemerals *e, const char *path)
 {
 	size_t i = lower_bound(e, path);
 
 	if (is_at(e, i, path))
 		return;
-	if (e->n == e->cap) {
-		e->cap = e->cap ? e->cap * 2 : 8;
-		e->paths = reallocarray(e->paths, e->cap, sizeof(*e->paths));
-		if (!e->paths)
-			abort();
-	}
+	grow(e);
 	memmove(&e->paths[i + 1], &e->paths[i],
 		(e->n - i) * sizeof(*e->paths));
+	memmove(&e->nodes[i + 1], &e->nodes[i],
+		(e->n - i) * sizeof(*e->nodes));
 	e->paths[i] = xstrdup(path);
+	keep(e, i);
 	e->n++;
 }
 
@@ -50,20 +76,24 @@ void ephemerals_del(struct ephemerals *e, const char *path)
 
 	if (!is_at(e, i, path))
 		return;
-	free(e->paths[i]);
+	let_go(e, i);
 	e->n--;
 	memmove(&e->paths[i], &e->paths[i + 1],
 		(e->n - i) * sizeof(*e->paths));
+	memmove(&e->nodes[i], &e->nodes[i + 1],
+		(e->n - i) * sizeof(*e->nodes));
 }
 
 void ephemerals_clear(struct ephemerals *e)
 {
+	struct node_table *keep_in = e->keep_in;
 	size_t i;
 
 	for (i = 0; i < e->n; i++)
-		free(e->paths[i]);
+		let_go(e, i);
 	free(e->paths);
-	*e = (struct ephemerals){0};
+	free(e->nodes);
+	*e = (struct ephemerals){.keep_in = keep_in};
 }
 
 void ephemerals_below(const struct ephemerals *e, const char *dir,

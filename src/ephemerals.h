@@ -13,7 +13,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct node;
+struct node_table;
+
 struct ephemerals {
+	/*
+	 * Set once, or NULL: the nodes of all paths are held, with their
+	 * values (node_keep_data()), so that they can be made again.
+	 */
+	struct node_table *keep_in;
+	struct node **nodes; /* references; only with keep_in */
+
 	char **paths; /* sorted */
 	size_t n;
 	size_t cap;

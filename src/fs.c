@@ -328,7 +328,10 @@ int fs_init(struct fs *fs, const struct options *opt)
 	list_init(&fs->files);
 	list_init(&fs->dirs);
 	node_table_init(&fs->nodes, opt->chroot, policy, opt->cache_size);
+	if (opt->renew)
+		fs->eph.keep_in = &fs->nodes;
 	session_init(fs);
+	renew_init(fs);
 	watch_init(fs);
 	look_init(fs);
 	own_init(fs);
@@ -368,7 +371,8 @@ void fs_release(struct fs *fs)
 	look_release(fs);
 	own_release(fs);
 	watch_release(fs);
-	node_table_release(&fs->nodes);
+	renew_release(fs);
 	ephemerals_clear(&fs->eph);
+	node_table_release(&fs->nodes);
 	pthread_mutex_destroy(&fs->lock);
 }

@@ -30,6 +30,7 @@
 #include "node.h"
 #include "options.h"
 #include "own.h"
+#include "renew.h"
 #include "req.h"
 #include "session.h"
 #include "watch.h"
@@ -47,6 +48,7 @@ struct fs {
 	pthread_mutex_t lock; /* for all below */
 	struct node_table nodes;
 	struct ephemerals eph;
+	struct renewals renewals;
 	bool eph_used; /* somebody has entered `.ephemeral` */
 	struct session session;
 	int64_t session_id; /* the one whose ephemerals are ours */

@@ -183,7 +183,23 @@ struct node *node_top(struct node *node)
 static void trim_cache(struct node_table *t)
 {
 	while (t->cached_bytes > t->cached_max)
-		drop_data(t, list_first(&t->cached, struct node, cached));
+		drop_data(t, list_first(list_empty(&t->cached) ? &t->kept
+							       : &t->cached,
+					struct node, cached));
+}
+
+static struct list *cache_list(struct node_table *t, const struct node *node)
+{
+	return node->keep_data ? &t->kept : &t->cached;
+}
+
+void node_keep_data(struct node_table *t, struct node *node, bool keep)
+{
+	node->keep_data = keep;
+	if (!node->data)
+		return;
+	list_del(&node->cached);
+	list_add_tail(cache_list(t, node), &node->cached);
 }
 
 static void set_data(struct node_table *t, struct node *node,
@@ -196,7 +212,7 @@ static void set_data(struct node_table *t, struct node *node,
 	if (data->len > t->cached_max)
 		return;
 	node->data = blob_ref(data);
-	list_add_tail(&t->cached, &node->cached);
+	list_add_tail(cache_list(t, node), &node->cached);
 	t->cached_bytes += data->len;
 	trim_cache(t);
 }
@@ -405,6 +421,7 @@ void node_table_init(struct node_table *t, const char *root_path,
 	htab_init(&t->names);
 	htab_init(&t->inos);
 	list_init(&t->cached);
+	list_init(&t->kept);
 	t->root = node_new(t, NULL, strcmp(root_path, "/") ? root_path : "");
 	t->root->is_dir = t->root->decided = true;
 	root = node_inode(t, t->root, VIEW_MAIN, INODE_DIR);

@@ -71,7 +71,8 @@ struct node {
 	int64_t null_mzxid;
 	struct zstat stat;
 	struct blob *data;  /* the value at stat.mzxid, or NULL */
-	struct list cached; /* in table->cached while data is set */
+	struct list cached; /* in table->cached or kept while data is set */
+	bool keep_data;     /* the last of all to be dropped */
 	pid_t fresh_for;    /* the thread whose system call fetched all this */
 	int64_t fresh_at;   /* ms */
 
@@ -124,6 +125,7 @@ struct node_table {
 	struct htab inos;
 	struct node *root;
 	struct list cached; /* of node with data, least recently used first */
+	struct list kept;   /* the same, with keep_data */
 	size_t cached_bytes;
 	size_t cached_max;
 	size_t n_nodes;
@@ -197,6 +199,8 @@ void node_unlinked(struct node_table *t, struct node *node);
 void node_moved(struct node_table *t, struct node *from, struct node *to);
 /* The same for two that have changed places. */
 void node_exchanged(struct node_table *t, struct node *a, struct node *b);
+/* Whether its value is dropped only when all others have been. */
+void node_keep_data(struct node_table *t, struct node *node, bool keep);
 /* Nothing is known any more of the node and all below. */
 void node_unknown(struct node_table *t, struct node *node);
 

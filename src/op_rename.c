@@ -93,8 +93,15 @@ static void ephemeral_left(void *arg, const char *from, const char *to _unused_)
 static void ephemeral_came(void *arg, const char *from _unused_, const char *to)
 {
 	struct rename *op = arg;
+	struct fs *fs = op->req.fs;
+	struct node *node;
 
-	ephemerals_add(&op->req.fs->eph, to);
+	ephemerals_add(&fs->eph, to);
+	if (!fs->opt->renew)
+		return;
+	node = node_at(&fs->nodes, to);
+	look_locked(fs, node); /* for its value */
+	node_put(&fs->nodes, &node);
 }
 
 static void move_ephemerals_locked(struct rename *op)

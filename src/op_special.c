@@ -67,6 +67,7 @@ static void gather_locked(struct fs *fs, struct status *s)
 	s->n[STATUS_OPEN_FILES] = length_locked(&fs->files);
 	s->n[STATUS_OPEN_DIRECTORIES] = length_locked(&fs->dirs);
 	s->n[STATUS_EPHEMERALS] = fs->eph.n;
+	s->n[STATUS_EPHEMERALS_TO_RENEW] = fs->renewals.n;
 	s->n[STATUS_NAMES_TO_READ] =
 		length_locked(&fs->look.waiting) + fs->look.reading;
 	s->n[STATUS_NAMES_TO_ANNOUNCE] = length_locked(&fs->look.due);

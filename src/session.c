@@ -68,15 +68,6 @@ static void enter_locked(struct fs *fs, enum zk_state state)
 		s->connects++;
 }
 
-/* Those of a session before are gone with it. */
-static void new_session(struct fs *fs)
-{
-	fs_lock(fs);
-	fs->session_id = zk_session_id(fs->zk);
-	ephemerals_clear(&fs->eph);
-	fs_unlock(fs);
-}
-
 void session_on_state(void *arg, enum zk_state state, bool session_changed)
 {
 	char server[ZK_SERVER_MAX];
@@ -91,7 +82,9 @@ void session_on_state(void *arg, enum zk_state state, bool session_changed)
 	if (server[0])
 		watch_follow(fs, server);
 	if (session_changed)
-		new_session(fs);
+		renew_session_changed(fs, zk_session_id(fs->zk));
+	if (state == ZK_CONNECTED)
+		renew_pump(fs);
 }
 
 void session_init(struct fs *fs)
