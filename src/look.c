@@ -150,6 +150,8 @@ static void on_read(void *arg, const struct zk_result *r)
 		node_learn(&fs->nodes, op->node, r->stat, r->data, 0);
 	else if (r->rc == -ENOENT)
 		node_gone(&fs->nodes, op->node);
+	if (r->rc == -ENOENT || (r->rc == 0 && !fs_owns(fs, r->stat)))
+		ephemerals_del(&fs->eph, op->path);
 	if (r->rc == 0 || r->rc == -ENOENT)
 		watch_answered_locked(fs, op->node, &op->ask);
 	zk_wake(fs->zk, &op->node->told);

@@ -25,6 +25,8 @@ void own_begin_locked(struct fs *fs, struct own *own, struct node *node,
 		.node = node_ref(node),
 		.epoch = fs->watch.epoch,
 		.guard = watch_guard_locked(fs, node),
+		.valid = node->valid,
+		.changes = node->changes + 1,
 		.lists = lists && node->parent == fs->nodes.root,
 	};
 	node->valid = 0;
@@ -73,6 +75,10 @@ void own_end_locked(struct fs *fs, struct own *own, bool changed, bool unknown)
 			node->valid = guard;
 		look_compare_locked(fs, node);
 	}
+	/* It was never sent: what was served before still is. */
+	if (!changed && !unknown && session_is_out_locked(fs) &&
+	    node->changes == own->changes)
+		node->valid = own->valid;
 	node_put(&fs->nodes, &own->node);
 }
 

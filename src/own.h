@@ -27,6 +27,8 @@ struct own {
 	struct node *node; /* a reference */
 	uint64_t epoch;    /* of the feed, when it began; 0: none */
 	uint64_t guard;    /* of the node, then */
+	uint64_t valid;    /* and what was so before it began */
+	uint32_t changes;
 	bool lists;        /* a create or a delete */
 };
 

@@ -58,6 +58,12 @@ static const struct number {
 
 /* --- status --------------------------------------------------------------- */
 
+/* A value is never empty, so that a line always has two words. */
+static void put_word(FILE *f, const char *key, const char *word)
+{
+	fprintf(f, "%s %s\n", key, word[0] ? word : "-");
+}
+
 static void put_time(FILE *f, const char *key, int64_t seconds)
 {
 	time_t t = (time_t)seconds;
@@ -66,13 +72,7 @@ static void put_time(FILE *f, const char *key, int64_t seconds)
 
 	if (gmtime_r(&t, &tm))
 		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	fprintf(f, "%s %s\n", key, text);
-}
-
-/* A value is never empty, so that a line always has two words. */
-static void put_word(FILE *f, const char *key, const char *word)
-{
-	fprintf(f, "%s %s\n", key, word[0] ? word : "-");
+	put_word(f, key, text);
 }
 
 static void put_status(FILE *f, const struct status *s)

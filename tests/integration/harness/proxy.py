@@ -66,6 +66,7 @@ class Proxy:
         host, port = target.rsplit(":", 1)
         self.target = host, int(port)
         self.connections = []
+        self.accepted = 0       # also those that were closed at once
         self._open = True
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.hostport = "127.0.0.1:%d" % self._listener.getsockname()[1]
@@ -84,6 +85,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             for _ in itertools.count():
                 client, _ = self._listener.accept()
+                self.accepted += 1
                 self._connect(client)
 
     def _connect(self, client):
@@ -110,6 +112,10 @@ class Proxy:
         for c in feeds:
             c.close()
         return len(feeds)
+
+    def sessions(self):
+        """The connections that are there and are no feed."""
+        return [c for c in self.connections if not c.closed and not c.feed]
 
     def block(self):
         """Cut everything and let nothing through."""
