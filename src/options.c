@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "path.h"
@@ -226,8 +227,16 @@ static int parse_auth(struct options *o, const struct raw *raw)
 {
 	char msg[AUTHFILE_MSG_MAX];
 
-	if (raw->auth_file &&
-	    authfile_read(&o->auth, raw->auth_file, msg, sizeof(msg)) < 0)
+	if (!raw->auth_file)
+		return 0;
+	/*
+	 * The library, and what it sends, have copies that cannot be wiped:
+	 * from here on there is no core of this process, and no other one of
+	 * the user's looks into it.
+	 */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return complain("%s: %s", raw->auth_file, strerror(errno));
+	if (authfile_read(&o->auth, raw->auth_file, msg, sizeof(msg)) < 0)
 		return complain("%s", msg);
 	return 0;
 }

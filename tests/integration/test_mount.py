@@ -180,7 +180,7 @@ def test_help_names_the_options():
     text = ok(binary(), "--help")
     for option in ("layout", "empty", "quiet", "max_size", "timeout",
                    "connect_timeout", "auth_file", "umask", "uid", "gid",
-                   "ro"):
+                   "ro", "strict", "renew"):
         assert option in text, option
 
 
