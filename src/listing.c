@@ -3,10 +3,16 @@
 
 #include "fs.h"
 
+/* Which znode is there: its czxid.  That of "/", the one without, is 0. */
+static int64_t list_id(const struct node *dir)
+{
+	return dir->stat.czxid ? dir->stat.czxid : -1;
+}
+
 bool listing_is_held_locked(const struct node *dir)
 {
 	return dir->list_czxid != 0 && dir->known &&
-	       dir->list_czxid == dir->stat.czxid;
+	       dir->list_czxid == list_id(dir);
 }
 
 bool listing_is_valid_locked(const struct fs *fs, struct node *dir)
@@ -86,7 +92,7 @@ static void adopt_locked(struct fs *fs, struct node *dir,
 	listing_drop_locked(fs, dir);
 	if (!dir->known)
 		return;
-	dir->list_czxid = dir->stat.czxid;
+	dir->list_czxid = list_id(dir);
 	for (i = 0; i < n; i++) {
 		child = node_get(&fs->nodes, dir, names[i]);
 		hold(child);

@@ -78,7 +78,7 @@ struct node {
 
 	/* For those who watch; see told.h, listing.h, watch.h. */
 	struct told told;
-	int64_t list_czxid; /* of the znode whose list is held; 0: none */
+	int64_t list_czxid; /* of the znode whose list is held; 0: none, -1: "/" */
 	uint64_t list_valid; /* the guard under which that list is complete */
 	bool in_list;      /* held by the parent's list */
 	bool watch_asked;  /* of a top-level node: the feed is to watch it */

@@ -12,6 +12,7 @@ import pytest
 
 from harness import procs
 from harness.files import fails, get, ok, put, run
+from harness.inotify import Inotify
 from harness.mount import binary, command
 from harness.procs import daemons_of, mount_type, uninterruptible
 from harness.server import free_port
@@ -409,6 +410,21 @@ def test_whole_tree(mount, server, chroot, zk):
     m = mount(server.hostport)
     assert get(m / chroot[1:] / "f") == b"v"
     assert "zookeeper" in os.listdir(m)
+
+
+def test_whole_tree_is_watched(mount, own_server, client):
+    """The server's root, too, tells of names that come and go."""
+    zk = client(own_server.hostport)
+    zk.create("/f", b"v")
+    m = mount(own_server.hostport)
+    with Inotify() as inotify:
+        inotify.add_watch(m.path)
+        zk.create("/new", b"v")
+        zk.delete("/f")
+        want = {"CREATE new", "DELETE f"}
+        seen = inotify.until(lambda e: want <= {str(x) for x in e})
+    assert want <= {str(e) for e in seen}
+    assert sorted(os.listdir(m)) == [".data", "new", "zookeeper"]
 
 
 def test_several_servers(mount, server, chroot, zk):
