@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "change.h"
+#include "condition.h"
 #include "fs.h"
 
 /*
@@ -36,7 +37,12 @@ static void finish(struct commit *c, int rc)
 {
 	struct fs *fs = c->req->fs;
 
+	if (c->conditional && rc == -ENOENT)
+		rc = -ESTALE;
 	fs_lock(fs);
+	/* Whoever asks why is to see why. */
+	if (rc == -ESTALE)
+		c->node->fresh_for = 0;
 	node_put(&fs->nodes, &c->node);
 	fs_unlock(fs);
 	free(steal(c->path));
@@ -65,7 +71,8 @@ static void on_set(void *arg, const struct zk_result *r)
 
 	if (r->rc == 0)
 		return committed(c);
-	if (r->rc == -ESTALE && ++c->tries < COMMIT_TRIES_MAX)
+	if (r->rc == -ESTALE && !c->conditional &&
+	    ++c->tries < COMMIT_TRIES_MAX)
 		return req_interrupted(c->req) ? finish(c, -EINTR)
 					       : read_modify_write(c);
 	finish(c, r->rc);
@@ -89,6 +96,8 @@ static void on_base(void *arg, const struct zk_result *r)
 	if (c->file->inode->gone)
 		rc = -ENOENT;
 	fs_unlock(fs);
+	if (rc == 0 && c->conditional && r->stat->version != c->if_version)
+		rc = -ESTALE;
 	if (rc == 0)
 		rc = build_content(c, r->data,
 				   commit_max_size(fs, c->path, false));
@@ -124,6 +133,9 @@ static enum way choose_way_locked(struct commit *c)
 {
 	const struct node *node = c->file->inode->node;
 
+	if (c->conditional)
+		return node->embryo || c->file->inode->gone ? WAY_GONE
+							    : WAY_MODIFY;
 	if (c->file->inode->unlinked)
 		return WAY_NONE;
 	if (c->file->inode->gone)
@@ -158,6 +170,7 @@ void commit_start(struct commit *c)
 	c->content = NULL;
 	c->tries = 0;
 	fs_lock(fs);
+	c->conditional = condition_take_locked(c->file, &c->if_version);
 	way = choose_way_locked(c);
 	c->node = node_ref(c->file->inode->node);
 	c->path = node_path(c->node);

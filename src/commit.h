@@ -11,6 +11,8 @@
  *   anything else             get, apply, set under the version that was read;
  *                             again if that has changed meanwhile
  *   unlinked by this mount    nothing: the bytes go where they go on a disk
+ *   under a condition         get, apply, set under the version, once; the get
+ *                             finds out whether it is still the same znode
  *
  * The caller holds the turn of the node's writers and keeps it until done() is
  * called, which is exactly once, with no lock held, possibly before
@@ -19,7 +21,8 @@
  *	-EFBIG		the value would not fit a request; nothing was sent
  *	-ENOENT		the znode is gone, or another one has its name
  *	-EEXIST		an ephemeral was to be created, and something is there
- *	-ESTALE		changed by others again and again
+ *	-ESTALE		changed by others again and again; or, under a
+ *			condition, changed or gone at all
  *	and what the server says (zkerr.h)
  *
  * The file is as file_committed() leaves it after 0, else untouched: what a
@@ -40,6 +43,8 @@ struct commit {
 	struct node *node; /* a reference: a rename may move the file */
 	char *path;
 	struct blob *content;
+	bool conditional; /* only on if_version; see condition.h */
+	int32_t if_version;
 	int tries;
 };
 

@@ -37,6 +37,13 @@
 
 struct fs;
 
+/* Under what condition a file commits; see condition.h. */
+enum file_condition {
+	FILE_ALWAYS,
+	FILE_IF_LATER, /* only if, once what is gathered has been committed */
+	FILE_IF,       /* only if the znode has if_version */
+};
+
 struct file {
 	struct inode *inode; /* counted by inode_open() */
 	struct list in_inode;
@@ -45,6 +52,7 @@ struct file {
 	bool sync;        /* O_SYNC or O_DSYNC: every write commits */
 	bool direct;      /* O_DIRECT: reads are linearizable */
 	enum zk_mode mode; /* how to create the znode, while an embryo */
+	pid_t process; /* that opened it to write; 0: to read, or not known */
 
 	struct blob *base; /* NULL before the first fetch */
 	bool eof;          /* the end of base has been reported */
@@ -58,6 +66,9 @@ struct file {
 	off_t run_off;   /* of no meaning with append */
 	pid_t writer;    /* the thread that left it dirty */
 	int error;       /* broken: -errno */
+
+	enum file_condition condition;
+	int32_t if_version;
 };
 
 /* With fs->lock held. */

@@ -14,6 +14,7 @@
 #include "file.h"
 #include "fs.h"
 #include "op.h"
+#include "process.h"
 #include "tell.h"
 
 static struct file *file_of(const struct fuse_file_info *fi)
@@ -221,6 +222,7 @@ void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct open_op *op = xcalloc(1, sizeof(*op));
 	struct inode *inode;
+	pid_t process = 0;
 	struct fs *fs;
 	int rc;
 
@@ -234,11 +236,15 @@ void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 	op->fi.direct_io = 1;
 	/* What was not written needs no flush. */
 	op->fi.noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
+	if ((fi->flags & O_ACCMODE) != O_RDONLY)
+		process = process_of(op->req.thread);
 	fs_lock(fs);
 	inode = inode_find(&fs->nodes, ino);
 	rc = open_check_locked(fs, inode, fi->flags);
-	if (rc == 0)
+	if (rc == 0) {
 		op->file = file_new(fs, inode, fi->flags);
+		op->file->process = process;
+	}
 	fs_unlock(fs);
 	if (rc < 0) {
 		req_err(&op->req, rc);

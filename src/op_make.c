@@ -14,6 +14,7 @@
 #include "file.h"
 #include "fs.h"
 #include "op.h"
+#include "process.h"
 #include "tell.h"
 
 struct make {
@@ -24,6 +25,7 @@ struct make {
 	enum zk_mode mode;
 	enum inode_kind kind;
 	bool open; /* a CREATE, which also opens */
+	pid_t process; /* that opens it to write */
 	struct fuse_file_info fi;
 };
 
@@ -50,6 +52,7 @@ static struct file *open_made_locked(struct make *op, struct inode *inode)
 	struct file *file = file_new(op->req.fs, inode, op->fi.flags);
 
 	file->mode = op->mode;
+	file->process = op->process;
 	op->fi.fh = (uintptr_t)file;
 	op->fi.direct_io = 1;
 	return file;
@@ -228,6 +231,8 @@ void op_create(fuse_req_t freq, fuse_ino_t parent, const char *entry,
 		return make_fail(op, rc);
 	op->open = true;
 	op->fi = *fi;
+	if ((fi->flags & O_ACCMODE) != O_RDONLY)
+		op->process = process_of(op->req.thread);
 	if (fi->flags & O_EXCL)
 		return make_now(op);
 	fs_lock(fs);

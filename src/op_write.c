@@ -165,13 +165,25 @@ static void write_after_commit(struct write_op *w, int rc)
 		write_gather(container_of(w, struct write_data, w));
 }
 
+/* A condition is about this write, and not about those before it. */
+static bool condition_waits(struct write_op *w)
+{
+	struct fs *fs = w->req.fs;
+	bool waits;
+
+	fs_lock(fs);
+	waits = w->file->condition == FILE_IF_LATER;
+	fs_unlock(fs);
+	return waits;
+}
+
 static void write_run(struct write_op *w)
 {
 	struct write_data *op = container_of(w, struct write_data, w);
 
 	if (w->file->error)
 		write_op_end(w, w->file->error);
-	else if (!file_continues(w->file, op->off))
+	else if (!file_continues(w->file, op->off) || condition_waits(w))
 		write_op_commit(w, -1, write_after_commit);
 	else
 		write_gather(op);
@@ -282,6 +294,11 @@ static void release_answer(struct write_op *op, int rc)
 /* A flush has been told already of what failed. */
 static void release_run(struct write_op *op)
 {
+	struct fs *fs = op->req.fs;
+
+	fs_lock(fs);
+	op->file->condition = FILE_ALWAYS;
+	fs_unlock(fs);
 	if (op->file->error || !op->file->bare || !must_commit(op))
 		write_op_end(op, 0);
 	else
