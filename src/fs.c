@@ -298,6 +298,10 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.opendir = special_opendir,
 	.readdir = special_readdir,
 	.releasedir = special_releasedir,
+	.getxattr = op_getxattr,
+	.setxattr = op_setxattr,
+	.listxattr = op_listxattr,
+	.removexattr = op_removexattr,
 	.statfs = op_statfs,
 };
 

@@ -353,6 +353,11 @@ void node_unlinked(struct node_table *t, struct node *node)
 	remove_node(t, node, true);
 }
 
+void node_forget_value(struct node_table *t, struct node *node)
+{
+	drop_data(t, node);
+}
+
 void node_unknown(struct node_table *t, struct node *node)
 {
 	struct node *n;

@@ -87,6 +87,9 @@ struct node {
 	uint64_t watched;  /* the feed's epoch in which it does */
 	uint64_t valid;    /* the guard under which what is known is so */
 	uint32_t changes;  /* counts what may have changed it */
+	uint32_t births;   /* the same of its children, own changes included */
+	uint32_t counted;  /* births as of which stat has them */
+	bool unread;       /* its data may not be read: no events either */
 
 	struct turn writers; /* one commit at a time */
 	uint64_t ino_base;   /* what its inode numbers are made of */
@@ -201,6 +204,8 @@ void node_moved(struct node_table *t, struct node *from, struct node *to);
 void node_exchanged(struct node_table *t, struct node *a, struct node *b);
 /* Whether its value is dropped only when all others have been. */
 void node_keep_data(struct node_table *t, struct node *node, bool keep);
+/* Its value is not known any more. */
+void node_forget_value(struct node_table *t, struct node *node);
 /* Nothing is known any more of the node and all below. */
 void node_unknown(struct node_table *t, struct node *node);
 

@@ -9,6 +9,8 @@
 
 #include "req.h"
 
+struct inode;
+
 /* op_lookup.c */
 void op_lookup(fuse_req_t freq, fuse_ino_t parent, const char *entry);
 void op_getattr(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
@@ -49,6 +51,19 @@ void op_flush(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fsync(fuse_req_t freq, fuse_ino_t ino, int datasync,
 	      struct fuse_file_info *fi);
 void op_release(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
+
+/* op_xattr.c */
+void op_getxattr(fuse_req_t freq, fuse_ino_t ino, const char *name,
+		 size_t size);
+void op_listxattr(fuse_req_t freq, fuse_ino_t ino, size_t size);
+void op_setxattr(fuse_req_t freq, fuse_ino_t ino, const char *name,
+		 const char *value, size_t size, int flags);
+void op_removexattr(fuse_req_t freq, fuse_ino_t ino, const char *name);
+
+/* op_acl.c: user.zk.acl, for op_xattr.c; both answer @req. */
+void op_acl_get(struct req *req, struct inode *inode, size_t size);
+void op_acl_set(struct req *req, struct inode *inode, const char *text,
+		size_t len);
 
 /* op_dir.c */
 void op_opendir(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);

@@ -407,7 +407,8 @@ static void on_getattr(void *arg, const struct zk_result *r)
 	else if (rc == -ENOENT)
 		node_gone(&fs->nodes, op->node);
 	/* Of one that has been read before, the rest is known. */
-	if (rc == -ENOENT || (rc == 0 && node_null_known(op->node)))
+	if (rc == -ENOENT || (rc == 0 && node_null_known(op->node) &&
+			      !op->node->unread))
 		watch_answered_locked(fs, op->node, &op->ask);
 	inode = inode_find(&fs->nodes, op->ino);
 	/* What was removed can still be asked about by who has it open. */

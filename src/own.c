@@ -28,9 +28,12 @@ void own_begin_locked(struct fs *fs, struct own *own, struct node *node,
 		.valid = node->valid,
 		.changes = node->changes + 1,
 		.lists = lists && node->parent == fs->nodes.root,
+		.births = lists && node->parent,
 	};
 	node->valid = 0;
 	node->changes++;
+	if (own->births)
+		node->parent->births++;
 	told_credit_begin(&node->told.credit);
 	if (own->lists)
 		told_credit_begin(&fs->own.root_list);
@@ -56,6 +59,9 @@ void own_end_locked(struct fs *fs, struct own *own, bool changed, bool unknown)
 	uint64_t guard = watch_guard_locked(fs, node);
 	bool look = unknown || (changed && own->guard != guard);
 
+	/* The Stat of the parent may have been read since it began. */
+	if (own->births)
+		node->parent->births++;
 	look |= told_credit_end(&told->credit,
 				changed && guard && own->guard == guard,
 				now_ms());

@@ -29,7 +29,8 @@ struct own {
 	uint64_t guard;    /* of the node, then */
 	uint64_t valid;    /* and what was so before it began */
 	uint32_t changes;
-	bool lists;        /* a create or a delete */
+	bool lists;        /* a create or a delete in the root */
+	bool births;       /* the same, in any directory */
 };
 
 struct own_book {

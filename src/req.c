@@ -148,3 +148,13 @@ void req_statfs(struct req *r, const struct statvfs *st)
 {
 	refused(fuse_reply_statfs(take(r), st));
 }
+
+void req_xattr(struct req *r, const char *value, size_t len, size_t size)
+{
+	if (size == 0)
+		refused(fuse_reply_xattr(take(r), len));
+	else if (len > size)
+		req_err(r, -ERANGE);
+	else
+		req_buf(r, value, len);
+}

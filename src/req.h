@@ -69,6 +69,8 @@ void req_open_text(struct req *r, const struct fuse_file_info *fi,
 		   struct blob *text);
 void req_buf(struct req *r, const char *buf, size_t size);
 void req_write(struct req *r, size_t count);
+/* The value of an attribute, or its length if @size is 0; -ERANGE. */
+void req_xattr(struct req *r, const char *value, size_t len, size_t size);
 void req_statfs(struct req *r, const struct statvfs *st);
 
 #endif

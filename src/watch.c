@@ -47,11 +47,15 @@ static uint64_t name_guard(const struct fs *fs, struct node *node)
 					      : node);
 }
 
-void watch_answered_locked(const struct fs *fs, struct node *node,
+void watch_answered_locked(struct fs *fs, struct node *node,
 			   const struct watch_ask *ask)
 {
 	uint64_t guard = name_guard(fs, node);
 
+	/* What was read when that was allowed is not to be given out. */
+	if (ask->unread)
+		node_forget_value(&fs->nodes, node);
+	node->unread = ask->unread;
 	if (ask->changes != node->changes || node->told.credit.own > 0)
 		return;
 	if (ask->unread || guard != (node->absent ? ask->epoch : ask->guard))
@@ -185,8 +189,10 @@ static void event_at_locked(struct fs *fs, enum told_event type,
 	parent = node_find_at(&fs->nodes, dir);
 	if (!parent)
 		return;
-	if (type != TOLD_CHANGED)
+	if (type != TOLD_CHANGED) {
 		parent->list_changes++;
+		parent->births++;
+	}
 	if (type == TOLD_CREATED)
 		look_at_parent_locked(fs, parent);
 	node = concerned_locked(fs, parent, slash + 1);
@@ -200,7 +206,9 @@ static void root_event_locked(struct fs *fs, enum feedproto_event type)
 {
 	if (type == FEEDPROTO_CHANGED)
 		event_locked(fs, TOLD_CHANGED, fs->nodes.root);
-	else if (type == FEEDPROTO_CHILD && own_root_list_is_not_locked(fs))
+	if (type == FEEDPROTO_CHILD)
+		fs->nodes.root->births++;
+	if (type == FEEDPROTO_CHILD && own_root_list_is_not_locked(fs))
 		listing_relist_root_locked(fs);
 }
 

@@ -69,7 +69,11 @@ struct watch_ask {
 };
 
 struct watch_ask watch_ask_locked(const struct fs *fs, struct node *node);
-void watch_answered_locked(const struct fs *fs, struct node *node,
+/*
+ * Of a node that may not be read (node->unread) `exists` still answers, but
+ * that does not make it valid: whoever has asked no more does not call this.
+ */
+void watch_answered_locked(struct fs *fs, struct node *node,
 			   const struct watch_ask *ask);
 /*
  * Whether the answer may be outdated already, and what made it so is not to be
