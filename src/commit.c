@@ -51,12 +51,13 @@ static void finish(struct commit *c, int rc)
 }
 
 /* The server has c->content. */
-static void committed(struct commit *c)
+static void committed(struct commit *c, const struct zk_result *r)
 {
 	struct fs *fs = c->req->fs;
 
 	fs_lock(fs);
 	file_committed(c->file, c->content);
+	file_saw(c->file, r->stat->mzxid);
 	fs_unlock(fs);
 	finish(c, 0);
 }
@@ -70,7 +71,7 @@ static void on_set(void *arg, const struct zk_result *r)
 	struct commit *c = arg;
 
 	if (r->rc == 0)
-		return committed(c);
+		return committed(c, r);
 	if (r->rc == -ESTALE && !c->conditional &&
 	    ++c->tries < COMMIT_TRIES_MAX)
 		return req_interrupted(c->req) ? finish(c, -EINTR)
@@ -118,7 +119,7 @@ static void on_create(void *arg, const struct zk_result *r)
 	struct commit *c = arg;
 
 	if (r->rc == 0)
-		committed(c);
+		committed(c, r);
 	else if (r->rc == -EEXIST && c->file->mode == ZK_PERSISTENT)
 		read_modify_write(c);
 	else

@@ -7,6 +7,7 @@
 
 #include "fs.h"
 #include "log.h"
+#include "pollers.h"
 
 struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 {
@@ -21,7 +22,15 @@ struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 	file->direct = flags & O_DIRECT;
 	file->mode = ZK_PERSISTENT;
 	file->cut = file->dirty = file->bare = flags & O_TRUNC;
+	list_init(&file->polled);
+	file_saw(file, inode->node->known ? inode->node->stat.mzxid : 0);
 	return file;
+}
+
+void file_saw(struct file *file, int64_t mzxid)
+{
+	file->seen = mzxid;
+	file->seen_gone = file->inode->gone;
 }
 
 int64_t file_size(const struct file *file)
@@ -52,15 +61,20 @@ static void drop_embryo_locked(struct fs *fs, struct inode *inode)
 
 void file_close(struct fs *fs, struct file *file)
 {
+	struct fuse_pollhandle *ph;
+
 	fs_lock(fs);
 	if (file->dirty && file->run_len > 0 && !file->inode->unlinked)
 		log_warn("closed with %zu bytes that could not be committed",
 			 file->run_len);
 	drop_embryo_locked(fs, file->inode);
+	ph = pollers_closed_locked(file);
 	list_del(&file->in_inode);
 	list_del(&file->in_fs);
 	inode_close(&fs->nodes, file->inode);
 	fs_unlock(fs);
+	if (ph)
+		fuse_pollhandle_destroy(ph);
 	blob_unref(file->base);
 	free(file->run);
 	free(file);

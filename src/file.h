@@ -36,6 +36,7 @@
 #include "zk.h"
 
 struct fs;
+struct fuse_pollhandle;
 
 /* Under what condition a file commits; see condition.h. */
 enum file_condition {
@@ -69,10 +70,18 @@ struct file {
 
 	enum file_condition condition;
 	int32_t if_version;
+
+	/* For poll(2), see pollers.h. */
+	int64_t seen;   /* the mzxid of the version that was last taken */
+	bool seen_gone; /* the same of the end of the znode */
+	struct fuse_pollhandle *poll; /* NULL: nobody waits */
+	struct list polled; /* in fs->polled while there is news for them */
 };
 
 /* With fs->lock held. */
 struct file *file_new(struct fs *fs, struct inode *inode, int flags);
+/* Its user has been given, or has made, the version of @mzxid. */
+void file_saw(struct file *file, int64_t mzxid);
 /* The size that this handle's user expects, or -1 if it is the node's. */
 int64_t file_size(const struct file *file);
 

@@ -8,6 +8,7 @@
 #include "file.h"
 #include "name.h"
 #include "op.h"
+#include "pollers.h"
 #include "special.h"
 
 /* --- what the kernel is told --------------------------------------------- */
@@ -302,6 +303,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.setxattr = op_setxattr,
 	.listxattr = op_listxattr,
 	.removexattr = op_removexattr,
+	.poll = op_poll,
 	.statfs = op_statfs,
 };
 
@@ -331,6 +333,7 @@ int fs_init(struct fs *fs, const struct options *opt)
 	pthread_mutex_init(&fs->lock, NULL);
 	list_init(&fs->files);
 	list_init(&fs->dirs);
+	pollers_init(fs);
 	node_table_init(&fs->nodes, opt->chroot, policy, opt->cache_size);
 	if (opt->renew)
 		fs->eph.keep_in = &fs->nodes;

@@ -59,6 +59,7 @@ struct fs {
 	struct announcer announcer;
 	struct list files; /* open ones, of struct file */
 	struct list dirs;  /* and of struct dir */
+	struct list polled; /* of those files: there is news for who polls */
 };
 
 /*

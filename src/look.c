@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "fs.h"
+#include "pollers.h"
 
 struct reading {
 	struct fs *fs;
@@ -80,6 +81,7 @@ static void settle_locked(struct fs *fs, struct node *node)
 	struct told_truth truth;
 	enum node_view view;
 
+	pollers_changed_locked(fs, node);
 	told->state = TOLD_IDLE;
 	if (told->credit.own > 0) {
 		told->again = true; /* when that has ended */
@@ -186,6 +188,7 @@ void look_pump(struct fs *fs)
 {
 	struct reading *op;
 
+	pollers_pump(fs);
 	for (;;) {
 		fs_lock(fs);
 		op = next_reading_locked(fs);

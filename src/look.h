@@ -45,7 +45,7 @@ void look_compare_locked(struct fs *fs, struct node *node);
  * to.cb() is called when that is over, as of zk_wait().
  */
 bool look_wait_locked(struct fs *fs, struct node *node, struct zk_to to);
-/* Send reads for what waits.  Without the lock. */
+/* Send reads for what waits, wake who polls.  Without the lock. */
 void look_pump(struct fs *fs);
 
 /* What is known, in the terms of told.h.  False: nothing is. */

@@ -52,6 +52,10 @@ void op_fsync(fuse_req_t freq, fuse_ino_t ino, int datasync,
 	      struct fuse_file_info *fi);
 void op_release(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
 
+/* op_poll.c */
+void op_poll(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+	     struct fuse_pollhandle *ph);
+
 /* op_xattr.c */
 void op_getxattr(fuse_req_t freq, fuse_ino_t ino, const char *name,
 		 size_t size);

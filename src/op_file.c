@@ -49,6 +49,7 @@ static int learn_base_locked(struct fetch *f, const struct zk_result *r)
 		return -ESTALE;
 	if (!inode->gone)
 		blob_assign(&f->file->base, blob_ref(r->data));
+	file_saw(f->file, r->stat->mzxid);
 	f->file->eof = false;
 	return 0;
 }
@@ -64,8 +65,10 @@ static void on_fetched(void *arg, const struct zk_result *r)
 		rc = learn_base_locked(f, r);
 	else if (rc == -ENOENT)
 		node_gone(&fs->nodes, f->node);
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) {
+		file_saw(f->file, f->file->seen);
 		rc = f->file->base ? 0 : -ESTALE;
+	}
 	node_put(&fs->nodes, &f->node);
 	fs_unlock(fs);
 	free(f->path);
@@ -115,12 +118,14 @@ static bool base_is_in_hand_locked(struct fetch *f)
 	    (node->embryo && file->inode->kind == INODE_FILE)) {
 		if (!file->base)
 			file->base = last_base_locked(file->inode);
+		file_saw(file, file->seen);
 		return true;
 	}
 	if (file->direct || !watch_is_usable_locked(f->req->fs, node,
 						    f->req->thread, true))
 		return false;
 	blob_assign(&file->base, blob_ref(node->data));
+	file_saw(file, node->stat.mzxid);
 	file->eof = false;
 	return true;
 }

@@ -18,6 +18,7 @@
 #include "fs.h"
 #include "op.h"
 #include "process.h"
+#include "special.h"
 #include "xattr.h"
 
 /* NULL, and answered, if the number is not known. */
@@ -30,7 +31,7 @@ static struct inode *inode_of(struct req *req, fuse_ino_t ino)
 	inode = inode_find(&fs->nodes, ino);
 	fs_unlock(fs);
 	if (!inode)
-		req_err(req, -ESTALE);
+		req_err(req, special_is(ino) ? -EOPNOTSUPP : -ESTALE);
 	return inode;
 }
 

@@ -158,3 +158,8 @@ void req_xattr(struct req *r, const char *value, size_t len, size_t size)
 	else
 		req_buf(r, value, len);
 }
+
+void req_poll(struct req *r, unsigned events)
+{
+	refused(fuse_reply_poll(take(r), events));
+}

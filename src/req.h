@@ -71,6 +71,7 @@ void req_buf(struct req *r, const char *buf, size_t size);
 void req_write(struct req *r, size_t count);
 /* The value of an attribute, or its length if @size is 0; -ERANGE. */
 void req_xattr(struct req *r, const char *value, size_t len, size_t size);
+void req_poll(struct req *r, unsigned events);
 void req_statfs(struct req *r, const struct statvfs *st);
 
 #endif
