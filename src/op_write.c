@@ -36,11 +36,27 @@ static struct file *file_of(const struct fuse_file_info *fi)
 
 /* --- the turn ------------------------------------------------------------ */
 
+/*
+ * The file is elsewhere if it has been renamed meanwhile.  Then it is another node whose turn is to be waited for.
+ */
 static void in_turn(struct turn_waiter *w)
 {
 	struct write_op *op = container_of(w, struct write_op, turn);
+	struct fs *fs = op->req.fs;
+	struct turn_waiter *next;
+	bool moved;
 
-	op->run(op);
+	fs_lock(fs);
+	moved = op->file->inode->node != op->node;
+	next = moved ? turn_pass(&op->node->writers) : NULL;
+	if (moved)
+		node_put(&fs->nodes, &op->node);
+	fs_unlock(fs);
+	if (!moved)
+		return op->run(op);
+	write_op_start(op, op->file, op->run);
+	if (next)
+		next->run(next);
 }
 
 void write_op_start(struct write_op *op, struct file *file,
