@@ -206,32 +206,17 @@ static int ensure_helper(struct fs *fs)
 
 /* --- one step -------------------------------------------------------------- */
 
-static void prepend(char **path, const char *part)
-{
-	char *longer;
-
-	if (asprintf(&longer, "%s/%s", part, *path) < 0)
-		abort();
-	free(*path);
-	*path = longer;
-}
-
 /* The path inside the mount, by entry names.  malloc'ed. */
 static char *mount_path(struct fs *fs, const struct telling *now)
 {
+	_cleanup_free_ char *node = fs_entry_path(fs, now->node);
 	bool of_data = told_is_of_data(now->step);
-	char *path = xstrdup(of_data ? ".data" : "");
-	char entry[NAME_ENTRY_MAX + 1];
-	const struct node *n;
+	char *path;
 
-	for (n = now->node; n->parent; n = n->parent) {
-		name_to_entry(n->name, n->parent == fs->nodes.root, entry);
-		prepend(&path, entry);
-	}
-	if (now->view == VIEW_EPHEMERAL)
-		prepend(&path, ".ephemeral");
-	if (!of_data)
-		path[strlen(path) - 1] = '\0'; /* the last '/' */
+	if (asprintf(&path, "%s%s%s%s",
+		     now->view == VIEW_EPHEMERAL ? ".ephemeral/" : "", node,
+		     of_data && *node ? "/" : "", of_data ? ".data" : "") < 0)
+		abort();
 	return path;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "fs.h"
+#include "view.h"
 
 struct change {
 	struct fs *fs;
@@ -12,8 +13,8 @@ struct change {
 	pid_t thread;
 
 	enum node_view view;
-	enum zk_mode mode;
 	struct blob *data;
+	struct node *unnamed; /* a reference: what is made has no name yet */
 	char *path; /* of the first */
 	struct own *own;
 	size_t n;
@@ -27,6 +28,7 @@ static void end_all(struct change *c, const struct zk_result *r)
 	fs_lock(fs);
 	for (i = 0; i < c->n; i++)
 		own_end_locked(fs, &c->own[i], r->rc == 0, r->unknown);
+	node_put(&fs->nodes, &c->unnamed);
 	fs_unlock(fs);
 	look_pump(fs);
 	blob_unref(c->data);
@@ -84,7 +86,7 @@ static void created_locked(struct change *c, const struct zk_result *r)
 	if (!c->data->null)
 		node_made_as_file(node);
 	node_learn(&fs->nodes, node, r->stat, c->data, c->thread);
-	if (c->mode == ZK_EPHEMERAL)
+	if (zstat_is_ephemeral(r->stat))
 		ephemerals_add(&fs->eph, c->path);
 	if (look_truth_locked(fs, node, &truth))
 		told_made(&node->told, &truth, c->view);
@@ -102,15 +104,68 @@ static void on_created(void *arg, const struct zk_result *r)
 	answer(c, r);
 }
 
-void change_create(struct req *req, struct node *node, enum node_view view,
-		   struct blob *data, enum zk_mode mode, zk_cb *cb, void *arg)
+/*
+ * The kernel knows another name, so this one is announced, and its event is no
+ * own one: it was not expected while it could come first.
+ */
+static void named_locked(struct change *c, const struct zk_result *r)
 {
-	struct change *c = change_one(req, node, true, cb, arg);
+	struct fs *fs = c->fs;
+	struct node *node = node_at(&fs->nodes, r->path);
+
+	if (!node)
+		return;
+	node_has_child(node->parent);
+	node_made_as_file(node);
+	node_learn(&fs->nodes, node, r->stat, c->data, c->thread);
+	node_named(&fs->nodes, c->unnamed, node);
+	if (zstat_is_ephemeral(r->stat))
+		ephemerals_add(&fs->eph, r->path);
+	told_absent(&node->told);
+	look_compare_locked(fs, node);
+	node_put(&fs->nodes, &node);
+}
+
+static void on_named(void *arg, const struct zk_result *r)
+{
+	struct change *c = arg;
+
+	if (r->rc == 0) {
+		fs_lock(c->fs);
+		named_locked(c, r);
+		fs_unlock(c->fs);
+	}
+	answer(c, r);
+}
+
+static struct change *change_unnamed(struct req *req, struct node *node,
+				     zk_cb *cb, void *arg)
+{
+	struct change *c = change_new(req, 0, cb, arg);
+
+	fs_lock(c->fs);
+	c->path = node_path(node);
+	c->unnamed = node_ref(node);
+	fs_unlock(c->fs);
+	return c;
+}
+
+void change_create(struct req *req, struct node *node, enum node_view view,
+		   struct blob *data, zk_cb *cb, void *arg)
+{
+	struct change *c = node->unnamed
+				   ? change_unnamed(req, node, cb, arg)
+				   : change_one(req, node, true, cb, arg);
+	struct zk_to to = req_to(req, node->unnamed ? on_named : on_created, c);
+	enum zk_mode mode = ZK_PERSISTENT;
 
 	c->view = view;
-	c->mode = mode;
 	c->data = blob_ref(data);
-	zk_create(c->fs->zk, c->path, data, mode, req_to(req, on_created, c));
+	view_mode(view, data->null, &mode); /* a refusal came before this */
+	if (mode == ZK_TTL)
+		zk_create_ttl(c->fs->zk, c->path, data, view_ttl_ms(view), to);
+	else
+		zk_create(c->fs->zk, c->path, data, mode, to);
 }
 
 /* --- set ------------------------------------------------------------------- */
@@ -122,7 +177,7 @@ static void set_locked(struct change *c, const struct zk_result *r)
 	struct fs *fs = c->fs;
 
 	node_learn(&fs->nodes, node, r->stat, c->data, c->thread);
-	if (look_truth_locked(fs, node, &truth))
+	if (c->view == VIEW_MAIN && look_truth_locked(fs, node, &truth))
 		told_set(&node->told, &truth);
 }
 
@@ -139,11 +194,12 @@ static void on_set(void *arg, const struct zk_result *r)
 	answer(c, r);
 }
 
-void change_set(struct req *req, struct node *node, struct blob *data,
-		int version, zk_cb *cb, void *arg)
+void change_set(struct req *req, struct node *node, enum node_view view,
+		struct blob *data, int version, zk_cb *cb, void *arg)
 {
 	struct change *c = change_one(req, node, false, cb, arg);
 
+	c->view = view;
 	c->data = blob_ref(data);
 	zk_set(c->fs->zk, c->path, data, version, req_to(req, on_set, c));
 }

@@ -17,13 +17,15 @@
 #include "req.h"
 
 /*
- * @view: in which of them the kernel makes the name.  Null @data makes a
- * directory, any other a file.
+ * @view: in which of them the kernel makes the name; it says what is made
+ * (view.h).  Null @data makes a directory, any other a file.  The inodes of an
+ * unnamed node are then where the server has put it.
  */
 void change_create(struct req *req, struct node *node, enum node_view view,
-		   struct blob *data, enum zk_mode mode, zk_cb *cb, void *arg);
-void change_set(struct req *req, struct node *node, struct blob *data,
-		int version, zk_cb *cb, void *arg);
+		   struct blob *data, zk_cb *cb, void *arg);
+/* @view: in which of them the kernel tells of it. */
+void change_set(struct req *req, struct node *node, enum node_view view,
+		struct blob *data, int version, zk_cb *cb, void *arg);
 /* @view: in which of them the kernel removes the name. */
 void change_delete(struct req *req, struct node *node, enum node_view view,
 		   int version, zk_cb *cb, void *arg);

@@ -7,6 +7,7 @@
 #include "change.h"
 #include "condition.h"
 #include "fs.h"
+#include "view.h"
 
 /*
  * Each failed try means that somebody else's write succeeded.  A bound all the
@@ -14,10 +15,13 @@
  */
 #define COMMIT_TRIES_MAX 10000
 
-size_t commit_max_size(const struct fs *fs, const char *path, bool create)
+size_t commit_max_size(const struct fs *fs, const struct node *node,
+		       const char *path, bool create)
 {
 	size_t max = create ? zk_max_create(path) : zk_max_set(path);
 
+	if (create && view_is_ttl(node->made_in))
+		max -= sizeof(int64_t); /* the time to live */
 	return MIN(max, fs->opt->max_size);
 }
 
@@ -101,10 +105,12 @@ static void on_base(void *arg, const struct zk_result *r)
 		rc = -ESTALE;
 	if (rc == 0)
 		rc = build_content(c, r->data,
-				   commit_max_size(fs, c->path, false));
+				   commit_max_size(fs, c->node, c->path,
+						   false));
 	if (rc < 0)
 		return finish(c, rc);
-	change_set(c->req, c->node, c->content, r->stat->version, on_set, c);
+	change_set(c->req, c->node, c->file->inode->view, c->content,
+		   r->stat->version, on_set, c);
 }
 
 static void read_modify_write(struct commit *c)
@@ -120,7 +126,7 @@ static void on_create(void *arg, const struct zk_result *r)
 
 	if (r->rc == 0)
 		committed(c, r);
-	else if (r->rc == -EEXIST && c->file->mode == ZK_PERSISTENT)
+	else if (r->rc == -EEXIST && c->view == VIEW_MAIN)
 		read_modify_write(c);
 	else
 		finish(c, r->rc);
@@ -149,17 +155,17 @@ static enum way choose_way_locked(struct commit *c)
 static void send_whole(struct commit *c, bool create)
 {
 	struct fs *fs = c->req->fs;
-	int rc = build_content(c, NULL, commit_max_size(fs, c->path, create));
+	size_t max = commit_max_size(fs, c->node, c->path, create);
+	int rc = build_content(c, NULL, max);
 
 	if (rc < 0)
 		finish(c, rc);
 	else if (create)
-		change_create(c->req, c->node,
-			      c->file->mode == ZK_EPHEMERAL ? VIEW_EPHEMERAL
-							    : VIEW_MAIN,
-			      c->content, c->file->mode, on_create, c);
+		change_create(c->req, c->node, c->view, c->content, on_create,
+			      c);
 	else
-		change_set(c->req, c->node, c->content, -1, on_set, c);
+		change_set(c->req, c->node, c->file->inode->view, c->content,
+			   -1, on_set, c);
 }
 
 void commit_start(struct commit *c)
@@ -175,6 +181,7 @@ void commit_start(struct commit *c)
 	way = choose_way_locked(c);
 	c->node = node_ref(c->file->inode->node);
 	c->path = node_path(c->node);
+	c->view = c->node->made_in;
 	if (way == WAY_NONE) {
 		rc = build_content(c, c->file->base, ZK_PACKET_MAX);
 		if (rc == 0)

@@ -20,7 +20,8 @@
  *
  *	-EFBIG		the value would not fit a request; nothing was sent
  *	-ENOENT		the znode is gone, or another one has its name
- *	-EEXIST		an ephemeral was to be created, and something is there
+ *	-EEXIST		another sort than a plain file was to be created, and
+ *			something is there
  *	-ESTALE		changed by others again and again; or, under a
  *			condition, changed or gone at all
  *	and what the server says (zkerr.h)
@@ -41,6 +42,7 @@ struct commit {
 
 	/* Internal state. */
 	struct node *node; /* a reference: a rename may move the file */
+	enum node_view view; /* in which it was opened, of a create */
 	char *path;
 	struct blob *content;
 	bool conditional; /* only on if_version; see condition.h */
@@ -50,7 +52,8 @@ struct commit {
 
 void commit_start(struct commit *c);
 
-/* Bytes a value at this path may have. */
-size_t commit_max_size(const struct fs *fs, const char *path, bool create);
+/* Bytes a value at @path, that of @node, may have. */
+size_t commit_max_size(const struct fs *fs, const struct node *node,
+		       const char *path, bool create);
 
 #endif

@@ -20,7 +20,6 @@ struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 	file->append = flags & O_APPEND;
 	file->sync = flags & (O_SYNC | O_DSYNC);
 	file->direct = flags & O_DIRECT;
-	file->mode = ZK_PERSISTENT;
 	file->cut = file->dirty = file->bare = flags & O_TRUNC;
 	list_init(&file->polled);
 	file_saw(file, inode->node->known ? inode->node->stat.mzxid : 0);

@@ -52,7 +52,6 @@ struct file {
 	bool append;      /* O_APPEND */
 	bool sync;        /* O_SYNC or O_DSYNC: every write commits */
 	bool direct;      /* O_DIRECT: reads are linearizable */
-	enum zk_mode mode; /* how to create the znode, while an embryo */
 	pid_t process; /* that opened it to write; 0: to read, or not known */
 
 	struct blob *base; /* NULL before the first fetch */

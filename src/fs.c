@@ -2,6 +2,7 @@
 #include "fs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dir.h"
@@ -10,6 +11,7 @@
 #include "op.h"
 #include "pollers.h"
 #include "special.h"
+#include "view.h"
 
 /* --- what the kernel is told --------------------------------------------- */
 
@@ -29,8 +31,8 @@ void fs_stat(struct fs *fs, struct inode *inode, struct stat *st)
  * is announced below one that was replaced is not seen in its successor.  An
  * open handle with uncommitted writes makes its size known by asking.  The root
  * is asked for, so that stat(1) of a mount whose daemon was killed fails.  What
- * this session made as an ephemeral comes and goes in another view, where the
- * kernel does not see that it is the same.
+ * the kernel knows in another view too may be changed there, where it does not
+ * see that it is the same; so may this session's ephemerals.
  */
 static bool is_settled(struct fs *fs, const struct node *node)
 {
@@ -38,14 +40,27 @@ static bool is_settled(struct fs *fs, const struct node *node)
 	       (!node->parent || look_is_settled_locked(fs, node->parent));
 }
 
+/* Directories are not changed by who only goes through them. */
+static bool is_in_another_view(struct fs *fs, const struct node *node)
+{
+	const struct inode *inode;
+
+	for_each_inode (inode, node) {
+		if (!inode->gone && inode->view >= VIEW_COUNT &&
+		    inode->kind == INODE_FILE)
+			return true;
+	}
+	return fs_owns(fs, &node->stat);
+}
+
 static bool may_keep(struct fs *fs, struct inode *inode)
 {
 	struct node *node = inode->node;
 	struct file *file;
 
-	if (fs->opt->strict || inode->gone || inode->view != VIEW_MAIN || !node->parent ||
-	    !watch_is_valid_locked(fs, node) || !node->known ||
-	    !is_settled(fs, node) || fs_owns(fs, &node->stat))
+	if (fs->opt->strict || inode->gone || inode->view != VIEW_MAIN ||
+	    !node->parent || !watch_is_valid_locked(fs, node) || !node->known ||
+	    !is_settled(fs, node) || is_in_another_view(fs, node))
 		return false;
 	list_for_each (file, &inode->files, in_inode) {
 		if (file->dirty || file->cut)
@@ -85,8 +100,9 @@ double fs_negative_timeout(struct fs *fs, const struct target *target)
 {
 	struct node *node = target->node;
 
-	/* A name made in `.ephemeral` comes into being here unseen. */
-	if (fs->opt->strict || fs->eph_used || !node || target->special || target->alias ||
+	/* A name made in another view comes into being here unseen. */
+	if (fs->opt->strict || fs->views_used || !node || target->special ||
+	    target->alias ||
 	    target->view != VIEW_MAIN || !watch_is_valid_locked(fs, node) ||
 	    !is_settled(fs, node))
 		return 0;
@@ -118,14 +134,23 @@ static int special_target(struct inode *dir, enum name_special special,
 {
 	if (dir->view != VIEW_MAIN)
 		return -ENOENT;
-	if (special == NAME_DATA) {
-		target->data = true;
-	} else if (special == NAME_EPHEMERAL) {
-		target->special = true;
-		target->view = VIEW_EPHEMERAL;
-	} else {
+	target->view = view_of(special);
+	target->data = special == NAME_DATA;
+	target->special = target->view != VIEW_MAIN;
+	if (!target->data && !target->special)
 		return -ENOENT;
-	}
+	target->node = node_ref(dir->node);
+	return 0;
+}
+
+/* In `.ttl`: a directory for each number of seconds. */
+static int ttl_target(struct inode *dir, const char *entry,
+		      struct target *target)
+{
+	target->view = view_of_ttl(entry);
+	target->special = true;
+	if (target->view == VIEW_TTL)
+		return -ENOENT;
 	target->node = node_ref(dir->node);
 	return 0;
 }
@@ -174,6 +199,8 @@ int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 		return fs_gone_error(dir);
 	if (dir->kind != INODE_DIR)
 		return -ENOTDIR;
+	if (dir->view == VIEW_TTL)
+		return ttl_target(dir, entry, target);
 	at_root = dir->node == fs->nodes.root;
 	special = name_special(entry, at_root);
 	if (special != NAME_PLAIN)
@@ -199,9 +226,26 @@ int fs_target_plain(struct fs *fs, fuse_ino_t parent, const char *entry,
 		fs_target_put(fs, target);
 		return -EPERM;
 	}
-	if (rc == -ENOENT && name_special(entry, true) != NAME_PLAIN)
+	if (rc == -ENOENT &&
+	    (target->special || name_special(entry, true) != NAME_PLAIN))
 		return -EPERM;
 	return rc;
+}
+
+char *fs_entry_path(const struct fs *fs, const struct node *node)
+{
+	char entry[NAME_ENTRY_MAX + 1], *path = xstrdup(""), *longer;
+	const struct node *n;
+
+	for (n = node; n->parent; n = n->parent) {
+		name_to_entry(n->name, n->parent == fs->nodes.root, entry);
+		if (asprintf(&longer, "%s%s%s", entry, *path ? "/" : "",
+			     path) < 0)
+			abort();
+		free(path);
+		path = longer;
+	}
+	return path;
 }
 
 void fs_target_put(struct fs *fs, struct target *target)

@@ -49,7 +49,7 @@ struct fs {
 	struct node_table nodes;
 	struct ephemerals eph;
 	struct renewals renewals;
-	bool eph_used; /* somebody has entered `.ephemeral` */
+	bool views_used; /* somebody has entered another view than the main */
 	struct session session;
 	int64_t session_id; /* the one whose ephemerals are ours */
 	struct watch watch;
@@ -129,6 +129,8 @@ int fs_gone_error(const struct inode *dir);
 int fs_target(struct fs *fs, fuse_ino_t parent, const char *entry,
 	      struct target *target);
 void fs_target_put(struct fs *fs, struct target *target);
+/* The path of a node in the mount, by entries, no slash in front; malloc'ed. */
+char *fs_entry_path(const struct fs *fs, const struct node *node);
 /* How long the kernel may keep in mind that there is no such entry. */
 double fs_negative_timeout(struct fs *fs, const struct target *target);
 /* The same for something that is about to be made or removed: never special. */

@@ -19,7 +19,7 @@ uint64_t node_child_ino(const struct node *parent, const char *name)
 static uint64_t pick_ino(struct node_table *t, struct node *node,
 			 enum node_view view, enum inode_kind kind)
 {
-	uint64_t face = view * 4 + (kind == INODE_DATA ? 1 : 0);
+	uint64_t face = (uint64_t)view * 4 + (kind == INODE_DATA ? 1 : 0);
 	uint64_t ino = ino_of_base(node->ino_base + face);
 
 	if (!node->parent && face == 0)

@@ -62,7 +62,7 @@ void look_seen_locked(struct fs *fs, struct node *node, enum node_view view)
 	listing_believe_locked(node);
 	/* Whatever is there is in the main view, for those who watch that. */
 	told_seen(&node->told, &truth, VIEW_MAIN);
-	if (truth.in[view])
+	if (view < VIEW_COUNT && truth.in[view])
 		told_seen(&node->told, &truth, view);
 }
 

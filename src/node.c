@@ -13,8 +13,8 @@ static uint64_t name_hash(const struct node *parent, const char *name)
 	return htab_hash_bytes(name, strlen(name), (uintptr_t)parent);
 }
 
-static struct node *node_new(struct node_table *t, struct node *parent,
-			     const char *name)
+struct node *node_unnamed(struct node_table *t, struct node *parent,
+			  const char *prefix)
 {
 	struct node *node = xcalloc(1, sizeof(*node));
 
@@ -24,14 +24,26 @@ static struct node *node_new(struct node_table *t, struct node *parent,
 	list_init(&node->cached);
 	turn_init(&node->writers);
 	told_init(&node->told);
-	node->name = xstrdup(name);
+	node->name = xstrdup(prefix);
 	node->null_mzxid = -1;
 	node->refs = 1;
+	node->unnamed = true;
 	t->n_nodes++;
 	if (parent) {
 		node->parent = node_ref(parent);
-		node->ino_base = htab_hash_bytes(name, strlen(name),
+		node->ino_base = htab_hash_bytes(prefix, strlen(prefix),
 						 parent->ino_base);
+	}
+	return node;
+}
+
+static struct node *node_new(struct node_table *t, struct node *parent,
+			     const char *name)
+{
+	struct node *node = node_unnamed(t, parent, name);
+
+	node->unnamed = false;
+	if (parent) {
 		htab_add(&t->names, &node->by_name, name_hash(parent, name));
 		list_add_tail(&parent->children, &node->sibling);
 	}
@@ -95,7 +107,7 @@ void node_put(struct node_table *t, struct node **p)
 	while (node && --node->refs == 0) {
 		struct node *parent = node->parent;
 
-		if (parent)
+		if (parent && !node->unnamed)
 			htab_del(&t->names, &node->by_name);
 		list_del(&node->sibling);
 		drop_data(t, node);

@@ -65,6 +65,7 @@ struct node {
 	bool known;   /* there is one, and stat is its Stat */
 	bool absent;  /* there is none; neither: nothing is known */
 	bool embryo;  /* opened by a create here, not yet at the server */
+	enum node_view made_in; /* of an embryo: it says what it will be */
 	bool decided; /* is_dir is */
 	bool is_dir;  /* once a directory, always one */
 	bool null;    /* data is null, as of null_mzxid */
@@ -93,6 +94,7 @@ struct node {
 
 	struct turn writers; /* one commit at a time */
 	uint64_t ino_base;   /* what its inode numbers are made of */
+	bool unnamed;        /* its name is the beginning of one */
 	char *name;
 };
 
@@ -159,6 +161,12 @@ struct node *node_get(struct node_table *t, struct node *parent,
 /* The same, but NULL if it is not there. */
 struct node *node_find(struct node_table *t, struct node *parent,
 		       const char *name);
+/*
+ * A place below @parent for a znode whose name the server is to choose: nobody
+ * finds it.  @prefix is how the name will begin.
+ */
+struct node *node_unnamed(struct node_table *t, struct node *parent,
+			  const char *prefix);
 struct node *node_ref(struct node *node);
 /* Drop a reference and clear the caller's pointer; NULL is fine. */
 void node_put(struct node_table *t, struct node **node);
@@ -202,6 +210,8 @@ void node_unlinked(struct node_table *t, struct node *node);
 void node_moved(struct node_table *t, struct node *from, struct node *to);
 /* The same for two that have changed places. */
 void node_exchanged(struct node_table *t, struct node *a, struct node *b);
+/* The znode of an unnamed node is at @node: there are its inodes now. */
+void node_named(struct node_table *t, struct node *unnamed, struct node *node);
 /* Whether its value is dropped only when all others have been. */
 void node_keep_data(struct node_table *t, struct node *node, bool keep);
 /* Its value is not known any more. */

@@ -112,6 +112,7 @@ static void swap_pair(struct node_table *t, struct pair *p, swap_told *told)
 	SWAP(p->a->decided, p->b->decided);
 	SWAP(p->a->is_dir, p->b->is_dir);
 	SWAP(p->a->embryo, p->b->embryo);
+	SWAP(p->a->made_in, p->b->made_in);
 	/* Of an embryo the Stat is all there is. */
 	SWAP(p->a->stat, p->b->stat);
 	told(&p->a->told, &p->b->told);
@@ -145,6 +146,20 @@ void node_moved(struct node_table *t, struct node *from, struct node *to)
 	swap(t, &pairs, told_renamed);
 	for (n = from; n; n = node_next_below(n, from))
 		n->absent = true;
+}
+
+void node_named(struct node_table *t, struct node *unnamed, struct node *node)
+{
+	struct inode *inode;
+	struct list live;
+
+	take_live(unnamed, &live);
+	give(t, &live, node);
+	for_each_inode (inode, node) {
+		if (!inode->gone)
+			inode->czxid = node->stat.czxid;
+	}
+	unnamed->embryo = false;
 }
 
 /* The first pairing gives all of @a a counterpart, so the second has both. */

@@ -3,7 +3,7 @@
 /*
  * OPENDIR, READDIR and RELEASEDIR.
  *
- * A listing of the main view is one getChildren, and a get of the directory
+ * A listing is one getChildren, and in the main view a get of the directory
  * itself where it is not known whether it has data: `.data` is listed then.
  *
  * A listing in `.ephemeral` shows what leads to ephemerals of this mount.  The
@@ -230,6 +230,7 @@ static void on_children(void *arg, const struct zk_result *r)
 {
 	struct readdir *op = arg;
 	struct fs *fs = op->req.fs;
+	bool main_view = op->dir->inode->view == VIEW_MAIN;
 	struct node *node;
 	bool late;
 	int rc = r->rc;
@@ -249,10 +250,10 @@ static void on_children(void *arg, const struct zk_result *r)
 	}
 	late = listing_learn_locked(fs, node, r->names, r->n_names,
 				    op->changes, op->ask.guard);
-	rc = add_embryos_locked(fs, op->dir);
+	rc = main_view ? add_embryos_locked(fs, op->dir) : 1;
 	if (rc == 0)
 		rc = add_data_locked(fs, op->dir);
-	if (rc > 0)
+	if (rc > 0 && main_view)
 		seen_locked(op);
 	fs_unlock(fs);
 	if (late)
@@ -411,6 +412,19 @@ static void list_ephemerals(struct readdir *op)
 		ephemerals_answer(op);
 }
 
+/* --- `.ttl` --------------------------------------------------------------- */
+
+/* There is a directory for every number. */
+static void list_nothing(struct readdir *op)
+{
+	int rc = add_dots(op->dir);
+
+	if (rc < 0)
+		readdir_fail(op, rc);
+	else
+		readdir_answer(op);
+}
+
 /* --- the operations ------------------------------------------------------ */
 
 /*
@@ -421,7 +435,7 @@ static void keep_listing_locked(struct fs *fs, struct inode *inode,
 				struct fuse_file_info *fi)
 {
 	if (fs->opt->strict || inode->gone || inode->view != VIEW_MAIN ||
-	    fs->eph_used ||
+	    fs->views_used ||
 	    watch_guard_locked(fs, inode->node) == 0 ||
 	    !look_is_settled_locked(fs, inode->node))
 		return;
@@ -460,8 +474,9 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 		off_t off, struct fuse_file_info *fi)
 {
 	struct readdir *op = xcalloc(1, sizeof(*op));
-	bool ephemeral, gone, known;
+	enum node_view view;
 	struct fs *fs;
+	bool gone, known;
 
 	req_init(&op->req, freq);
 	fs = op->req.fs;
@@ -475,14 +490,16 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 	op->path = node_path(op->dir->inode->node);
 	op->changes = op->dir->inode->node->list_changes;
 	op->ask = watch_ask_locked(fs, op->dir->inode->node);
-	ephemeral = op->dir->inode->view == VIEW_EPHEMERAL;
-	known = session_is_out_locked(fs) &&
+	view = op->dir->inode->view;
+	known = view == VIEW_MAIN && session_is_out_locked(fs) &&
 		listing_is_valid_locked(fs, op->dir->inode->node);
 	fs_unlock(fs);
 	if (gone)
 		readdir_fail(op, -ENOENT);
-	else if (ephemeral)
+	else if (view == VIEW_EPHEMERAL)
 		list_ephemerals(op);
+	else if (view == VIEW_TTL)
+		list_nothing(op);
 	else if (known)
 		list_known(op);
 	else

@@ -15,6 +15,7 @@
 #include "fs.h"
 #include "op.h"
 #include "process.h"
+#include "sequential.h"
 #include "tell.h"
 
 static struct file *file_of(const struct fuse_file_info *fi)
@@ -334,6 +335,10 @@ void op_read(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size, off_t off,
 	struct fs *fs;
 	bool fetch;
 
+	if (sequential_is(file_of(fi))) {
+		free(op);
+		return sequential_read(freq, file_of(fi), size, off);
+	}
 	req_init(&op->req, freq);
 	fs = op->req.fs;
 	op->file = file_of(fi);

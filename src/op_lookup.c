@@ -17,6 +17,7 @@
 #include "name.h"
 #include "op.h"
 #include "tell.h"
+#include "view.h"
 
 struct lookup {
 	struct req req;
@@ -44,11 +45,28 @@ static void lookup_fail(struct lookup *op, int rc)
 	lookup_end(op);
 }
 
+/*
+ * In another view than the main one.  Another session's ephemeral is a face of
+ * its own, not to be written.
+ */
+static struct inode *face_locked(struct fs *fs, struct node *node,
+				 enum node_view view)
+{
+	struct node_table *t = &fs->nodes;
+
+	if (view == VIEW_EPHEMERAL && (node->embryo || fs_owns(fs, &node->stat)))
+		return node_inode(t, node, VIEW_MAIN, INODE_FILE);
+	if (zstat_is_ephemeral(&node->stat))
+		return node_inode(t, node, VIEW_EPHEMERAL, INODE_FILE);
+	if (view_is_ttl(view) && node_kind(node) == INODE_FILE)
+		return node_inode(t, node, view, INODE_FILE);
+	return node->embryo ? NULL : node_inode(t, node, view, INODE_DIR);
+}
+
 /* Which face of its node the target is; NULL if there is nothing to see. */
 static struct inode *target_inode_locked(struct fs *fs, struct target *target)
 {
 	struct node *node = target->node;
-	bool ephemeral = zstat_is_ephemeral(&node->stat);
 
 	if (target->data) {
 		if (node_null_known(node) && node_is_null(&fs->nodes, node))
@@ -58,14 +76,7 @@ static struct inode *target_inode_locked(struct fs *fs, struct target *target)
 	if (target->view == VIEW_MAIN)
 		return node_inode(&fs->nodes, node, VIEW_MAIN,
 				  node_kind(node));
-	if (!ephemeral && !node->embryo)
-		return node_inode(&fs->nodes, node, VIEW_EPHEMERAL, INODE_DIR);
-	/* Another session's is a face of its own, not to be written. */
-	return node_inode(&fs->nodes, node,
-			  node->embryo || fs_owns(fs, &node->stat)
-				  ? VIEW_MAIN
-				  : VIEW_EPHEMERAL,
-			  INODE_FILE);
+	return face_locked(fs, node, target->view);
 }
 
 static void lookup_negative(struct lookup *op)
@@ -237,14 +248,14 @@ static void on_get(void *arg, const struct zk_result *r)
 	zk_exists(op->req.fs->zk, op->path, req_to(&op->req, on_exists, op));
 }
 
-/* `.ephemeral` is there because the root is. */
+/* A view is there because the root is. */
 static void lookup_special(struct lookup *op)
 {
 	struct fs *fs = op->req.fs;
 	struct fuse_entry_param e;
 
 	fs_lock(fs);
-	fs->eph_used = true;
+	fs->views_used = true;
 	fs_entry(fs,
 		 node_inode(&fs->nodes, op->target.node, op->target.view,
 			    INODE_DIR),

@@ -16,13 +16,13 @@
 #include "op.h"
 #include "process.h"
 #include "tell.h"
+#include "view.h"
 
 struct make {
 	struct req req;
 	struct target target;
 	struct blob *data; /* of the znode that is made */
 	char *path;
-	enum zk_mode mode;
 	enum inode_kind kind;
 	bool open; /* a CREATE, which also opens */
 	pid_t process; /* that opens it to write */
@@ -51,7 +51,6 @@ static struct file *open_made_locked(struct make *op, struct inode *inode)
 {
 	struct file *file = file_new(op->req.fs, inode, op->fi.flags);
 
-	file->mode = op->mode;
 	file->process = op->process;
 	op->fi.fh = (uintptr_t)file;
 	op->fi.direct_io = 1;
@@ -68,9 +67,11 @@ static void make_answer(struct make *op, bool dirty)
 	struct fuse_entry_param e;
 	struct file *file = NULL;
 	struct inode *inode;
-	enum node_view view =
-		op->kind == INODE_DIR ? op->target.view : VIEW_MAIN;
+	enum node_view view = op->target.view;
 
+	/* An own ephemeral is one file, in whichever of the two it is met. */
+	if (op->kind == INODE_FILE && view == VIEW_EPHEMERAL)
+		view = VIEW_MAIN;
 	fs_lock(fs);
 	inode = node_inode(&fs->nodes, op->target.node, view, op->kind);
 	fs_entry(fs, inode, op->target.view, &e);
@@ -108,7 +109,7 @@ static void on_null_data(void *arg, const struct zk_result *r)
 	else if (r->rc < 0)
 		make_fail(op, r->rc);
 	else
-		change_set(&op->req, op->target.node, op->data,
+		change_set(&op->req, op->target.node, VIEW_MAIN, op->data,
 			   r->stat->version, on_made, op);
 }
 
@@ -124,18 +125,20 @@ static void make_now(struct make *op)
 		zk_get(zk, op->path, req_to(&op->req, on_null_data, op));
 	else
 		change_create(&op->req, op->target.node, op->target.view,
-			      op->data, op->mode, on_made, op);
+			      op->data, on_made, op);
 }
 
 /* --- start --------------------------------------------------------------- */
 
 /*
- * What is to be made, and whether that may be.  In `.ephemeral`, directories
- * are as everywhere: persistent, or nothing could be below them.
+ * Whether it may be made.  A sequential znode that is not opened could not tell
+ * its name.
  */
 static int make_check_locked(struct make *op)
 {
+	enum node_view view = op->target.view;
 	struct fs *fs = op->req.fs;
+	enum zk_mode mode;
 
 	if (fs->opt->ro)
 		return -EROFS;
@@ -145,11 +148,21 @@ static int make_check_locked(struct make *op)
 		return -ENOENT;
 	if (op->kind == INODE_DIR)
 		return op->target.node->embryo ? -EEXIST : 0;
-	if (op->target.view == VIEW_EPHEMERAL)
-		op->mode = ZK_EPHEMERAL;
-	else if (fs->opt->layout_dir)
+	if (fs->opt->layout_dir && (view == VIEW_MAIN || view_is_ttl(view)))
 		return -EPERM;
-	return 0;
+	if (view_is_sequential(view) && !op->open)
+		return -EPERM;
+	return view_mode(view, false, &mode);
+}
+
+/* Each open makes a znode of its own, whatever name the kernel has for it. */
+static void unname_locked(struct make *op)
+{
+	struct node_table *t = &op->req.fs->nodes;
+	struct node *named = op->target.node;
+
+	op->target.node = node_unnamed(t, named->parent, named->name);
+	node_put(t, &named);
 }
 
 static int make_prepare(struct make *op, fuse_ino_t parent, const char *entry)
@@ -161,6 +174,8 @@ static int make_prepare(struct make *op, fuse_ino_t parent, const char *entry)
 	rc = fs_target_plain(fs, parent, entry, &op->target);
 	if (rc == 0)
 		rc = make_check_locked(op);
+	if (rc == 0 && op->open && view_is_sequential(op->target.view))
+		unname_locked(op);
 	if (rc == 0) {
 		op->path = node_path(op->target.node);
 		if (op->target.data)
@@ -175,7 +190,6 @@ static struct make *make_new(fuse_req_t freq, enum inode_kind kind)
 	struct make *op = xcalloc(1, sizeof(*op));
 
 	req_init(&op->req, freq);
-	op->mode = ZK_PERSISTENT;
 	op->kind = kind;
 	return op;
 }
@@ -214,6 +228,8 @@ static void make_embryo_locked(struct make *op)
 {
 	struct node *node = op->target.node;
 
+	if (!node->embryo)
+		node->made_in = op->target.view;
 	node_make_embryo(node);
 	if (node->embryo)
 		told_made(&node->told, &(struct told_truth){0},
@@ -225,15 +241,16 @@ void op_create(fuse_req_t freq, fuse_ino_t parent, const char *entry,
 {
 	struct make *op = make_new(freq, INODE_FILE);
 	struct fs *fs = op->req.fs;
-	int rc = make_prepare(op, parent, entry);
+	int rc;
 
-	if (rc < 0)
-		return make_fail(op, rc);
 	op->open = true;
 	op->fi = *fi;
 	if ((fi->flags & O_ACCMODE) != O_RDONLY)
 		op->process = process_of(op->req.thread);
-	if (fi->flags & O_EXCL)
+	rc = make_prepare(op, parent, entry);
+	if (rc < 0)
+		return make_fail(op, rc);
+	if ((fi->flags & O_EXCL) && !view_is_sequential(op->target.view))
 		return make_now(op);
 	fs_lock(fs);
 	if (!op->target.data)

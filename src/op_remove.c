@@ -51,7 +51,8 @@ static void remove_data(struct removal *op)
 
 	if (!null)
 		return remove_end(op, -ENOMEM);
-	change_set(&op->req, op->target.node, null, -1, on_removed, op);
+	change_set(&op->req, op->target.node, VIEW_MAIN, null, -1, on_removed,
+		   op);
 	blob_unref(null);
 }
 

@@ -376,7 +376,8 @@ static int rename_check_locked(struct rename *op)
 	if (!op->from.node || !op->to.node)
 		return -ENOENT;
 	/* mv(1) copies then, which is what is wanted. */
-	if (op->from.view != op->to.view || op->from.data)
+	if (op->from.view != op->to.view || op->from.view >= VIEW_COUNT ||
+	    op->from.data)
 		return -EXDEV;
 	if (op->to.data && op->flags)
 		return -EINVAL;

@@ -17,6 +17,7 @@
 #include "fs.h"
 #include "log.h"
 #include "op.h"
+#include "sequential.h"
 #include "tell.h"
 
 /* Whole blocks of this size are gathered; anything else commits. */
@@ -37,7 +38,8 @@ static struct file *file_of(const struct fuse_file_info *fi)
 /* --- the turn ------------------------------------------------------------ */
 
 /*
- * The file is elsewhere if it has been renamed meanwhile.  Then it is another node whose turn is to be waited for.
+ * The file is elsewhere if it has been renamed meanwhile, or has got its name.
+ * Then it is another node whose turn is to be waited for.
  */
 static void in_turn(struct turn_waiter *w)
 {
@@ -137,13 +139,14 @@ static void write_answer(struct write_op *w, int rc)
 /* What the run may grow to; a set and a create differ by a few bytes. */
 static size_t gather_max(struct write_data *op)
 {
+	const struct node *node = op->w.file->inode->node;
 	struct fs *fs = op->w.req.fs;
 	_cleanup_free_ char *path = NULL;
 	size_t max;
 
 	fs_lock(fs);
-	path = node_path(op->w.file->inode->node);
-	max = commit_max_size(fs, path, op->w.file->inode->node->embryo);
+	path = node_path(node);
+	max = commit_max_size(fs, node, path, node->embryo);
 	fs_unlock(fs);
 	return max;
 }
@@ -161,7 +164,9 @@ static void write_gather(struct write_data *op)
 	int rc;
 
 	fs_lock(fs);
-	rc = file_gather(file, op->data, op->size, op->off, max);
+	rc = sequential_check_write_locked(file, op->off);
+	if (rc == 0)
+		rc = file_gather(file, op->data, op->size, op->off, max);
 	if (rc < 0)
 		file_failed(file, rc, 0);
 	file->writer = op->w.req.thread;

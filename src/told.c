@@ -288,6 +288,8 @@ void told_made(struct told *t, const struct told_truth *truth,
 	expect(t, TOLD_CREATED);
 	t->set = true;
 	set_apart(t, view);
+	if (view >= VIEW_COUNT)
+		return;
 	if (t->in[view] && czxid != 0 && czxid != truth->czxid)
 		return;
 	if (view == VIEW_MAIN || !truth->dir)
@@ -313,7 +315,8 @@ void told_set(struct told *t, const struct told_truth *truth)
 void told_removed(struct told *t, enum node_view view)
 {
 	expect(t, TOLD_DELETED);
-	leave_view(t, view);
+	if (view < VIEW_COUNT)
+		leave_view(t, view);
 }
 
 void told_replaced(struct told *t)

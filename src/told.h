@@ -39,7 +39,13 @@
 enum node_view {
 	VIEW_MAIN,
 	VIEW_EPHEMERAL,
-	VIEW_COUNT,
+	VIEW_COUNT, /* of those in which there is something to tell */
+
+	/* Nobody is told what is seen in these; see view.h. */
+	VIEW_SEQUENTIAL = VIEW_COUNT,
+	VIEW_EPHEMERAL_SEQUENTIAL,
+	VIEW_CONTAINER,
+	VIEW_TTL,
 };
 
 /* The feed lags by milliseconds; a credit lost costs one read too many. */
@@ -174,7 +180,10 @@ void told_absent(struct told *t);
  */
 void told_lost(struct told *t);
 
-/* A change here has been told by the kernel: made or set; removed. */
+/*
+ * A change here has been told by the kernel: made or set; removed.  In a view
+ * of which nothing is told, it is still to be announced in the others.
+ */
 void told_made(struct told *t, const struct told_truth *truth,
 	       enum node_view view);
 void told_set(struct told *t, const struct told_truth *truth);
