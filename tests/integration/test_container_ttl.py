@@ -101,14 +101,15 @@ def test_walking_and_removing_there(m, zk):
 
 
 def test_watchers_of_a_container(m, m2, zk):
+    zk.create("/w", None)
     with Inotify() as here, Inotify() as there:
-        here.add_watch(m)
-        there.add_watch(m2)
-        os.mkdir(m / ".container/c")
+        here.add_watch(m / "w")
+        there.add_watch(m2 / "w")
+        os.mkdir(m / ".container/w/c")
         for ino in (here, there):
             assert events(ino, "CREATE,ISDIR c") == ["CREATE,ISDIR c"]
-        put(m / "c/f", b"v")
-        os.unlink(m / "c/f")
+        put(m / "w/c/f", b"v")
+        os.unlink(m / "w/c/f")
         for ino in (here, there):
             assert events(ino, "DELETE,ISDIR c") == ["DELETE,ISDIR c"]
 
