@@ -54,7 +54,8 @@ static struct inode *face_locked(struct fs *fs, struct node *node,
 {
 	struct node_table *t = &fs->nodes;
 
-	if (view == VIEW_EPHEMERAL && (node->embryo || fs_owns(fs, &node->stat)))
+	if (view == VIEW_EPHEMERAL &&
+	    (node->embryo || fs_owns(fs, &node->stat)))
 		return node_inode(t, node, VIEW_MAIN, INODE_FILE);
 	if (zstat_is_ephemeral(&node->stat))
 		return node_inode(t, node, VIEW_EPHEMERAL, INODE_FILE);

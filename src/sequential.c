@@ -22,8 +22,8 @@ bool sequential_is(const struct file *file)
 
 int sequential_check_write_locked(const struct file *file, off_t off)
 {
-	if (!sequential_is(file) || file->inode->node->embryo ||
-	    file->append || file->run_len > 0)
+	if (!sequential_is(file) || file->inode->node->embryo || file->append ||
+	    file->run_len > 0)
 		return 0;
 	return file->base && (size_t)off <= file->base->len ? 0 : -EINVAL;
 }

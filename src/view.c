@@ -28,8 +28,7 @@ enum node_view view_of_ttl(const char *entry)
 	uint64_t n = 0;
 
 	/* The largest has ten digits, which fit without an overflow. */
-	if (len > 10 || entry[0] == '0' ||
-	    strspn(entry, "0123456789") != len)
+	if (len > 10 || entry[0] == '0' || strspn(entry, "0123456789") != len)
 		return VIEW_TTL;
 	for (i = 0; i < len; i++)
 		n = n * 10 + (uint64_t)(entry[i] - '0');

@@ -14,11 +14,11 @@
  *	.container               -EPERM                 container
  *	.ttl/SECONDS             TTL                    TTL
  *
- * What is there is a directory, so that a child can be made below any znode; but
- * ephemerals are files, and so is in `.ttl` what is one in the main view, for a
- * write is what keeps it alive.  No server tells its clients which of the others
- * are containers or have a time to live.  A sequential file is never found by a
- * name, for nobody has chosen one.
+ * What is there is a directory, so that a child can be made below any znode;
+ * but ephemerals are files, and so is in `.ttl` what is one in the main view,
+ * for a write is what keeps it alive.  (No server tells its clients which znodes
+ * are containers or have a time to live.)  A sequential file is never found by
+ * a name, for nobody has chosen one.
  *
  * The view says it all, also the time to live: VIEW_TTL is the directory
  * `.ttl`, VIEW_TTL + n is `.ttl/n`.  Pure.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`.container` and `.ttl/SECONDS`: znodes that the server removes.
 
-A server does not tell its clients which znodes these are; what shows it is that
-they go.  One that looks for them every 100 ms is started for this file.
+A server does not tell its clients which znodes these are; what shows it is
+that they go.  One that looks for them every 100 ms is started for this file.
 """
 
 import os
@@ -48,7 +48,7 @@ def gone(zk, path):
     return lambda: not zk.exists(path)
 
 
-# -- containers ---------------------------------------------------------------
+# -- containers --------------------------------------------------------------
 
 def test_a_container_goes_with_its_last_child(m, zk):
     os.mkdir(m / ".container/c")
@@ -123,7 +123,7 @@ def test_moved_there_it_is_one(m, zk):
     wait_for(gone(zk, "/c"))
 
 
-# -- time to live ---------------------------------------------------------------
+# -- time to live ------------------------------------------------------------
 
 def test_goes_after_its_time(m, zk):
     os.mkdir(m / ".ttl/3/d")
@@ -183,6 +183,18 @@ def test_what_exists_keeps_its_own_sort(m, zk):
     put(m / ".ttl/1/other", b"v")
     wait_for(gone(zk, "/other"))
     assert zk.get("/f")[0] == b"w"
+
+
+def test_renamed_it_is_a_plain_one(m, zk):
+    """In the main view; in its own, mv copies and makes another."""
+    put(m / ".ttl/5/f", b"v")
+    put(m / ".ttl/5/g", b"v")
+    os.rename(m / "f", m / "plain")
+    with fails("EXDEV"):
+        os.rename(m / ".ttl/5/g", m / ".ttl/5/h")
+    ok("mv", m / ".ttl/5/g", m / ".ttl/5/h")
+    wait_for(gone(zk, "/h"))
+    assert zk.get_children("/") == ["plain"]
 
 
 def test_a_tree_of_them(m, zk, tmp):

@@ -96,7 +96,7 @@ def children(zk, path):
     return sorted(zk.get_children(path))
 
 
-# -- leader election -----------------------------------------------------------
+# -- leader election ---------------------------------------------------------
 
 @pytest.fixture
 def election(zk):
@@ -182,7 +182,7 @@ def test_many_candidates(m, m2, zk, election, recipe, log):
                if next_ == "out")
 
 
-# -- membership ------------------------------------------------------------------
+# -- membership --------------------------------------------------------------
 
 def test_members_come_and_go(m, m2, zk, recipe):
     zk.create("/g", None)
@@ -219,7 +219,7 @@ def test_a_member_ends(m, zk, recipe):
     wait_equal(lambda: zk.get_children("/g"), [], 20)
 
 
-# -- barrier ---------------------------------------------------------------------
+# -- barrier -----------------------------------------------------------------
 
 def test_a_barrier(m, m2, mortal, zk, recipe):
     zk.create("/b", None)
@@ -259,7 +259,7 @@ def test_many_at_a_barrier(m, m2, zk, recipe):
         assert proc.wait(60 * SLOW) == 0
 
 
-# -- queue -----------------------------------------------------------------------
+# -- queue -------------------------------------------------------------------
 
 @pytest.fixture
 def put(zk):
@@ -357,8 +357,9 @@ def test_workers_that_die_all_the_time(m, m2, zk, put, recipe, log):
     wait_equal(lambda: left(zk), [], 20)
 
 
-# -- how they are written ----------------------------------------------------------
+# -- how they are written ----------------------------------------------------
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="no shellcheck")
 def test_shellcheck():
-    ok("shellcheck", "-x", *RECIPES.iterdir(), cwd=RECIPES.parents[1])
+    scripts = [p for p in RECIPES.iterdir() if p.name != "meson.build"]
+    ok("shellcheck", "-x", *scripts, cwd=RECIPES.parents[1])

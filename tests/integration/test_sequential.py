@@ -165,7 +165,7 @@ def test_at_the_root(m, zk):
     assert zk.get("/r-0000000001")[0] == b"v\n"
 
 
-# -- several opens, several writes --------------------------------------------
+# -- several opens, several writes -------------------------------------------
 
 def test_each_open_makes_one(m, zk):
     fds = [os.open(m / SEQ / "a-", RDWR) for _ in range(5)]
@@ -253,7 +253,7 @@ def test_open_when_the_mount_ends(m, zk):
         os.close(fd)
 
 
-# -- ephemeral ----------------------------------------------------------------
+# -- ephemeral ---------------------------------------------------------------
 
 def test_ephemeral(m, zk):
     out = shell(f"exec 3<>{EPH}/m-; echo me >&3; cat <&3; "
@@ -273,7 +273,7 @@ def test_touch_makes_what_the_view_says(m, zk):
     assert all(owner(zk, f"queue/{n}") for n in names(zk))
 
 
-# -- errors and what else one may do there -------------------------------------
+# -- errors and what else one may do there -----------------------------------
 
 def test_refusals(m, zk):
     with fails("ENOENT"):
@@ -373,7 +373,7 @@ def test_lost_connection(mount, own_server, client):
     assert b"2\n" in values(zk)
 
 
-# -- events ---------------------------------------------------------------------
+# -- events ------------------------------------------------------------------
 
 def created(name):
     return lambda seen: [str(e) for e in seen
