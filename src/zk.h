@@ -148,6 +148,8 @@ struct zk_to {
 	zk_cb *cb;
 	void *arg;
 	struct zk_owner *owner; /* NULL if nobody can interrupt the call */
+	/* If not 0: rather -EIO than to be sent in another session. */
+	int64_t session;
 };
 
 /* What to create. */

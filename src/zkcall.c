@@ -320,12 +320,23 @@ static bool can_send_locked(struct zk *zk)
 	       (zk->pause_until == 0 || zk->pause_until <= now_ms());
 }
 
+/* What was meant for a session that is no more. */
+static bool is_too_late(const struct zk *zk, const struct zk_call *call)
+{
+	return call->to.session && call->to.session != zk->session_id;
+}
+
 static struct zk_call *next_held_locked(struct zk *zk)
 {
 	struct zk_call *call = NULL;
 
-	if (can_send_locked(zk))
+	while (can_send_locked(zk)) {
 		call = list_first(&zk->held, struct zk_call, link);
+		if (!call || !is_too_late(zk, call))
+			break;
+		call_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
+		call = NULL;
+	}
 	if (call) {
 		list_del(&call->link);
 		slot_take_locked(zk, call);
@@ -366,7 +377,10 @@ static void call_submit(struct zk *zk, struct zk_call *call)
 	if (call->to.owner && atomic_load(&call->to.owner->interrupted))
 		call->give_up_at = now + ZK_INTERRUPT_GRACE_MS;
 	send = can_send_locked(zk) && list_empty(&zk->held) && !zk->flushing;
-	if (send) {
+	if (send && is_too_late(zk, call)) {
+		call_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
+		send = false;
+	} else if (send) {
 		slot_take_locked(zk, call);
 	} else {
 		hold_locked(zk, call);
