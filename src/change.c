@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "fs.h"
+#include "lockname.h"
 #include "view.h"
 
 struct change {
@@ -80,7 +81,7 @@ static void created_locked(struct change *c, const struct zk_result *r)
 	struct told_truth truth;
 	struct fs *fs = c->fs;
 
-	if (node->parent)
+	if (node->parent && !lockname_is(node->name))
 		node_has_child(node->parent);
 	/* What is made as a file stays one, also where empty ones are not. */
 	if (!c->data->null)

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "fs.h"
+#include "kind.h"
 #include "pollers.h"
 
 struct reading {
@@ -24,7 +25,7 @@ bool look_truth_locked(struct fs *fs, const struct node *node,
 		truth->in[VIEW_EPHEMERAL] = node->told.in[VIEW_EPHEMERAL];
 		return true;
 	}
-	if (!node->known)
+	if (!node->known || !node->decided)
 		return node->absent;
 	truth->in[VIEW_MAIN] = true;
 	truth->in[VIEW_EPHEMERAL] = fs_owns(fs, &node->stat);
@@ -135,6 +136,30 @@ static void read_again(struct reading *op)
 		  (struct zk_to){.cb = on_read, .arg = op});
 }
 
+static void read_end(struct reading *op)
+{
+	struct fs *fs = op->fs;
+
+	fs_lock(fs);
+	fs->look.reading--;
+	zk_wake(fs->zk, &op->node->told);
+	settle_locked(fs, op->node);
+	fs_unlock(fs);
+	free(op->path);
+	free(op);
+	look_pump(fs);
+}
+
+static void on_queue(void *arg, const struct zk_result *r)
+{
+	struct reading *op = arg;
+
+	fs_lock(op->fs);
+	kind_learn_locked(op->fs, op->node, r, &op->ask);
+	fs_unlock(op->fs);
+	read_end(op);
+}
+
 /*
  * An error says nothing: the connection is lost, and when it is back all that
  * is known is compared.
@@ -143,11 +168,11 @@ static void on_read(void *arg, const struct zk_result *r)
 {
 	struct reading *op = arg;
 	struct fs *fs = op->fs;
+	bool ask = false;
 
 	if (r->rc == -EACCES)
 		return read_again(op);
 	fs_lock(fs);
-	fs->look.reading--;
 	if (r->rc == 0)
 		node_learn(&fs->nodes, op->node, r->stat, r->data, 0);
 	else if (r->rc == -ENOENT)
@@ -156,12 +181,14 @@ static void on_read(void *arg, const struct zk_result *r)
 		ephemerals_del(&fs->eph, op->path);
 	if (r->rc == 0 || r->rc == -ENOENT)
 		watch_answered_locked(fs, op->node, &op->ask);
-	zk_wake(fs->zk, &op->node->told);
-	settle_locked(fs, op->node);
+	if (r->rc == 0)
+		ask = kind_ask_locked(fs, op->node, &op->ask);
 	fs_unlock(fs);
-	free(op->path);
-	free(op);
-	look_pump(fs);
+	if (ask)
+		zk_children(fs->zk, op->path,
+			    (struct zk_to){.cb = on_queue, .arg = op});
+	else
+		read_end(op);
 }
 
 static struct reading *next_reading_locked(struct fs *fs)

@@ -25,7 +25,7 @@ struct node *node_unnamed(struct node_table *t, struct node *parent,
 	turn_init(&node->writers);
 	told_init(&node->told);
 	node->name = xstrdup(prefix);
-	node->null_mzxid = -1;
+	node->null_mzxid = node->queue_pzxid = -1;
 	node->refs = 1;
 	node->unnamed = true;
 	t->n_nodes++;
@@ -231,10 +231,23 @@ static void set_data(struct node_table *t, struct node *node,
 
 /*
  * The kind is decided by what is known first and is stable from then on,
- * except that a file which gets a child becomes a directory.  Of a value that
+ * except that a file which gets a child becomes a directory, unless that is a
+ * lock znode (node_is_doubtful()).  Of a value that
  * may not be read, null and empty cannot be told apart: a directory, so that
  * one can go on below it.
  */
+static bool is_dir_unasked(const struct node_table *t, const struct node *node)
+{
+	const struct zstat *stat = &node->stat;
+
+	if (t->policy.layout_dir || stat->num_children > NODE_QUEUE_MAX)
+		return true;
+	if (stat->num_children == 0 || node->decided)
+		return false;
+	return node_null_known(node) ? node_is_null(t, node)
+				     : stat->data_length == 0;
+}
+
 static void decide_kind(const struct node_table *t, struct node *node)
 {
 	if (node->is_dir)
@@ -243,9 +256,9 @@ static void decide_kind(const struct node_table *t, struct node *node)
 		node->is_dir = true;
 	else if (zstat_is_ephemeral(&node->stat))
 		node->is_dir = false;
-	else if (t->policy.layout_dir || node->stat.num_children > 0)
+	else if (is_dir_unasked(t, node))
 		node->is_dir = true;
-	else if (node->decided)
+	else if (node->decided || node_is_doubtful(node))
 		return;
 	else if (node_null_known(node))
 		node->is_dir = node_is_null(t, node);
@@ -280,6 +293,8 @@ static void retire(struct node_table *t, struct node *node, bool unlinked)
 		inode_retire(inode, unlinked);
 	clear(t, node);
 	node->embryo = node->decided = node->is_dir = false;
+	node->queue_pzxid = -1;
+	node->queue_guard = 0;
 	told_lost(&node->told);
 }
 
@@ -390,6 +405,22 @@ void node_make_embryo(struct node *node)
 void node_has_child(struct node *parent)
 {
 	parent->is_dir = parent->decided = true;
+}
+
+bool node_is_doubtful(const struct node *node)
+{
+	return node->known && !node->is_dir &&
+	       !zstat_is_ephemeral(&node->stat) &&
+	       node->stat.num_children > 0 &&
+	       node->queue_pzxid != node->stat.pzxid;
+}
+
+void node_learn_queue(struct node_table *t, struct node *node, bool all)
+{
+	if (!all)
+		return node_has_child(node);
+	node->queue_pzxid = node->stat.pzxid;
+	decide_kind(t, node);
 }
 
 void node_made_as_file(struct node *node)

@@ -68,6 +68,8 @@ struct node {
 	enum node_view made_in; /* of an embryo: it says what it will be */
 	bool decided; /* is_dir is */
 	bool is_dir;  /* once a directory, always one */
+	int64_t queue_pzxid; /* then, its children were lock znodes; see kind.h */
+	uint64_t queue_guard; /* the guard under which others would be heard of */
 	bool null;    /* data is null, as of null_mzxid */
 	int64_t null_mzxid;
 	struct zstat stat;
@@ -138,6 +140,9 @@ struct node_table {
 };
 
 #define NODE_ROOT_INO 1 /* FUSE_ROOT_ID */
+
+/* What has data and more children than this is taken for a directory unasked. */
+#define NODE_QUEUE_MAX 4096
 
 /*
  * How long what one system call has fetched stands for the next step of the
@@ -244,6 +249,13 @@ void node_made_as_file(struct node *node);
  * whatever view the child was made.
  */
 void node_has_child(struct node *parent);
+/*
+ * Lock znodes do not make a file a directory.  Whether its children have to be
+ * listed to know what it is; until then it is what it was.
+ */
+bool node_is_doubtful(const struct node *node);
+/* It has been listed, as of node->stat: all were lock znodes, or not. */
+void node_learn_queue(struct node_table *t, struct node *node, bool all);
 /* The face in the main view: INODE_FILE or INODE_DIR, once decided. */
 enum inode_kind node_kind(const struct node *node);
 

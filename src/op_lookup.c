@@ -13,6 +13,7 @@
 
 #include "file.h"
 #include "fs.h"
+#include "kind.h"
 #include "log.h"
 #include "name.h"
 #include "op.h"
@@ -118,21 +119,48 @@ static void lookup_found(struct lookup *op, bool late)
 }
 
 static void on_watched(void *arg, const struct zk_result *r);
+static void lookup_ask(struct lookup *op);
+static void lookup_absent(struct lookup *op);
+
+/* The children of what has data: it is a file if these are lock znodes. */
+static void on_queue(void *arg, const struct zk_result *r)
+{
+	struct lookup *op = arg;
+	struct fs *fs = op->req.fs;
+	bool late, again;
+
+	if (r->rc == -ENOENT)
+		return lookup_absent(op);
+	if (r->rc < 0 && r->rc != -EACCES)
+		return lookup_fail(op, r->rc);
+	fs_lock(fs);
+	kind_learn_locked(fs, op->target.node, r, &op->ask);
+	late = watch_is_late_locked(fs, op->target.node, &op->ask);
+	again = !op->target.node->decided;
+	fs_unlock(fs);
+	if (again)
+		lookup_ask(op);
+	else
+		lookup_found(op, late);
+}
 
 static void lookup_learned(struct lookup *op, const struct zk_result *r)
 {
+	struct node *node = op->target.node;
 	struct fs *fs = op->req.fs;
-	bool wait, late;
+	bool wait, late, ask;
 
 	fs_lock(fs);
-	node_learn(&fs->nodes, op->target.node, r->stat, r->data,
-		   op->req.thread);
-	watch_answered_locked(fs, op->target.node, &op->ask);
-	late = watch_is_late_locked(fs, op->target.node, &op->ask);
-	wait = watch_wait_locked(fs, op->target.node,
-				 req_to(&op->req, on_watched, op));
+	node_learn(&fs->nodes, node, r->stat, r->data, op->req.thread);
+	watch_answered_locked(fs, node, &op->ask);
+	late = watch_is_late_locked(fs, node, &op->ask);
+	wait = watch_wait_locked(fs, node, req_to(&op->req, on_watched, op));
+	ask = !wait && kind_ask_locked(fs, node, &op->ask);
 	fs_unlock(fs);
-	if (!wait)
+	if (ask)
+		zk_children(fs->zk, op->path,
+			    req_to(&op->req, on_queue, op));
+	else if (!wait)
 		lookup_found(op, late);
 }
 
@@ -291,7 +319,7 @@ static bool is_answered_locked(struct fs *fs, const struct target *target)
 		return false;
 	if (node->absent)
 		return !target->alias;
-	return node->known && node_null_known(node);
+	return node->known && node->decided && node_null_known(node);
 }
 
 static void lookup_start(struct lookup *op, bool answered)

@@ -45,6 +45,12 @@ static void on_removed(void *arg, const struct zk_result *r)
 
 /* --- unlink -------------------------------------------------------------- */
 
+/* What a file has in it are the znodes of those who lock it. */
+static void on_unlinked(void *arg, const struct zk_result *r)
+{
+	remove_end(arg, r->rc == -ENOTEMPTY ? -EBUSY : r->rc);
+}
+
 static void remove_data(struct removal *op)
 {
 	struct blob *null = blob_new_null();
@@ -105,7 +111,7 @@ void op_unlink(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 		remove_embryo(op);
 	else
 		change_delete(&op->req, op->target.node, op->target.view, -1,
-			      on_removed, op);
+			      on_unlinked, op);
 }
 
 /* --- rmdir --------------------------------------------------------------- */

@@ -161,7 +161,6 @@ static bool is_set(const struct rename *op)
 	if (op->to.data)
 		return true;
 	return op->to_file && op->source.n == 1 &&
-	       op->to_stat.num_children == 0 &&
 	       zstat_is_ephemeral(stat) == zstat_is_ephemeral(&op->to_stat);
 }
 

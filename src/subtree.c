@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs.h"
+#include "lockname.h"
 #include "path.h"
 
 /* What a create and a delete of one znode cost beside paths and data. */
@@ -161,8 +162,12 @@ static void on_children(void *arg, const struct zk_result *r)
 	answered(s, rc);
 }
 
-static int check_movable(struct fs *fs, const struct zstat *stat)
+static int check_movable(struct fs *fs, const char *path,
+			 const struct zstat *stat)
 {
+	/* Who is in line, is in line there. */
+	if (zstat_is_ephemeral(stat) && lockname_is(path_base(path)))
+		return -EBUSY;
 	if (zstat_is_container(stat) || zstat_is_ttl(stat))
 		return -EXDEV;
 	if (zstat_is_ephemeral(stat) && !fs_owns(fs, stat))
@@ -180,7 +185,7 @@ static void on_value(void *arg, const struct zk_result *r)
 	if (rc == 0) {
 		item->stat = *r->stat;
 		item->data = blob_ref(r->data);
-		rc = check_movable(fs, r->stat);
+		rc = check_movable(fs, item->path, r->stat);
 	}
 	if (rc == 0) {
 		fs_lock(fs);

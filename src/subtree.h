@@ -20,6 +20,7 @@
  *
  *	-EXDEV	more than one request can move; or there is a container or a
  *		TTL znode in it, which a transaction cannot create
+ *	-EBUSY	a lock is held or waited for in it
  *	-EPERM	there is another session's ephemeral in it, or an ACL that
  *		is not shown to this session in full
  *	-ENOENT	the znode is gone

@@ -6,6 +6,7 @@
 
 #include "feed.h"
 #include "fs.h"
+#include "kind.h"
 #include "log.h"
 
 /* Without a server to be asked, the guard that was is better than none. */
@@ -193,7 +194,7 @@ static void event_at_locked(struct fs *fs, enum told_event type,
 		parent->list_changes++;
 		parent->births++;
 	}
-	if (type == TOLD_CREATED)
+	if (type == TOLD_CREATED && kind_is_concerned_locked(parent, slash + 1))
 		look_at_parent_locked(fs, parent);
 	node = concerned_locked(fs, parent, slash + 1);
 	if (node)

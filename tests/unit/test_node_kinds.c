@@ -3,7 +3,7 @@
 /*
  * What is a file and what a directory, as README.md has it:
  *
- *	has children			directory
+ *	has children			directory, unless all are lock znodes
  *	no children, null data		directory
  *	no children, data		file, also of zero length
  *	ephemeral			file, always
@@ -57,7 +57,7 @@ struct kind_case {
 	enum value value;
 	int32_t children;
 	int64_t owner;
-	char kinds[4]; /* for each policy: f or d */
+	char kinds[4]; /* for each policy: f, d, or ? for "list the children" */
 };
 
 static const struct kind_case cases[] = {
@@ -65,9 +65,10 @@ static const struct kind_case cases[] = {
 	{EMPTY, 0, 0, "fdd"},
 	{SOME, 0, 0, "fdf"},
 	{NONE, 1, 0, "ddd"},
-	{EMPTY, 1, 0, "ddd"},
-	{SOME, 1, 0, "ddd"},
-	{SOME, 100000, 0, "ddd"},
+	{EMPTY, 1, 0, "?dd"},
+	{SOME, 1, 0, "?d?"},
+	{SOME, NODE_QUEUE_MAX, 0, "?d?"},
+	{SOME, NODE_QUEUE_MAX + 1, 0, "ddd"},
 	/* Null or empty, one cannot know: a directory leads on. */
 	{UNREAD, 0, 0, "ddd"},
 	{UNREAD, 1, 0, "ddd"},
@@ -79,7 +80,7 @@ static const struct kind_case cases[] = {
 	/* Containers and TTL znodes are as any other. */
 	{NONE, 0, INT64_MIN, "ddd"},
 	{SOME, 0, INT64_MIN, "fdf"},
-	{SOME, 1, INT64_MIN, "ddd"},
+	{SOME, 1, INT64_MIN, "?d?"},
 	{NONE, 0, (int64_t)0xff00000000001000, "ddd"},
 	{EMPTY, 0, (int64_t)0xff00000000001000, "fdd"},
 	{SOME, 0, (int64_t)0xff00000000001000, "fdf"},
@@ -93,15 +94,17 @@ START_TEST(test_table)
 		for (int policy = NORMAL; policy <= EMPTY_DIR; policy++) {
 			struct node_table t;
 			struct node *a;
-			bool dir;
+			char kind;
 
 			init(&t, policy);
 			a = node_get(&t, t.root, "a");
 			learn(&t, a, 5, c->value, c->children, c->owner);
-			dir = node_kind(a) == INODE_DIR;
-			if (dir != (c->kinds[policy] == 'd'))
+			kind = node_kind(a) == INODE_DIR ? 'd' : 'f';
+			if (!a->decided && node_is_doubtful(a))
+				kind = '?';
+			if (kind != c->kinds[policy])
 				ck_abort_msg("case %zu, policy %d", i, policy);
-			ck_assert(a->decided);
+			ck_assert(a->decided || kind == '?');
 			node_put(&t, &a);
 			node_table_release(&t);
 		}
@@ -174,6 +177,10 @@ START_TEST(test_file_becomes_a_directory)
 	inode = nodes_file(&t, t.root, "a", 5, "abc");
 	a = node_ref(inode->node);
 	learn(&t, a, 5, SOME, 1, 0);
+	ck_assert_int_eq(node_kind(a), INODE_FILE);
+	ck_assert(node_is_doubtful(a));
+	node_learn_queue(&t, a, false);
+	ck_assert(!node_is_doubtful(a));
 	ck_assert_ptr_eq(a, inode->node);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
 	/* Another face, and so another number; the old one lives on. */
@@ -182,6 +189,52 @@ START_TEST(test_file_becomes_a_directory)
 	ck_assert_ptr_eq(inode_find(&t, inode->ino), inode);
 	learn(&t, a, 6, SOME, 0, 0);
 	ck_assert_int_eq(node_kind(a), INODE_DIR);
+	node_put(&t, &a);
+	node_table_release(&t);
+}
+END_TEST
+
+/* ... which lock znodes are not; and each change of the queue is a question. */
+START_TEST(test_locked_file_stays_a_file)
+{
+	struct zstat stat = nodes_stat(5, 5, 3, 1);
+	struct node_table t;
+	struct node *a;
+
+	init(&t, NORMAL);
+	a = node_get(&t, t.root, "a");
+	learn(&t, a, 5, SOME, 1, 0);
+	ck_assert(!a->decided);
+	node_learn_queue(&t, a, true);
+	ck_assert(a->decided && !node_is_doubtful(a));
+	ck_assert_int_eq(node_kind(a), INODE_FILE);
+	stat.pzxid++;
+	node_learn(&t, a, &stat, NULL, 0);
+	ck_assert(node_is_doubtful(a));
+	ck_assert_int_eq(node_kind(a), INODE_FILE);
+	stat.pzxid++;
+	stat.num_children = 0;
+	node_learn(&t, a, &stat, NULL, 0);
+	ck_assert(!node_is_doubtful(a));
+	ck_assert_int_eq(node_kind(a), INODE_FILE);
+	node_put(&t, &a);
+	node_table_release(&t);
+}
+END_TEST
+
+/* Another znode of the name is another question. */
+START_TEST(test_queue_is_of_one_znode)
+{
+	struct zstat stat = nodes_stat(9, 9, 3, 1);
+	struct node_table t;
+	struct node *a;
+
+	init(&t, NORMAL);
+	a = node_get(&t, t.root, "a");
+	learn(&t, a, 5, SOME, 1, 0);
+	node_learn_queue(&t, a, true);
+	node_learn(&t, a, &stat, NULL, 0);
+	ck_assert(!a->decided && node_is_doubtful(a));
 	node_put(&t, &a);
 	node_table_release(&t);
 }
@@ -349,7 +402,8 @@ END_TEST
 
 UNIT_MAIN("node_kinds", test_table, test_unread_with_length,
 	  test_root_is_a_directory, test_file_stays_a_file,
-	  test_file_becomes_a_directory, test_directory_stays_a_directory,
+	  test_file_becomes_a_directory, test_locked_file_stays_a_file,
+	  test_queue_is_of_one_znode, test_directory_stays_a_directory,
 	  test_another_znode_another_kind, test_null_known, test_empty_is_null,
 	  test_embryo, test_embryo_made_elsewhere, test_embryo_of_known,
 	  test_embryo_was_a_directory)
