@@ -75,6 +75,8 @@ struct file {
 	bool seen_gone; /* the same of the end of the znode */
 	struct fuse_pollhandle *poll; /* NULL: nobody waits */
 	struct list polled; /* in fs->polled while there is news for them */
+	bool lost;       /* a lock taken through it went with its session */
+	int64_t session; /* of the lock taken through it; 0: none is held */
 };
 
 /* With fs->lock held. */

@@ -340,6 +340,9 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.flush = special_flush,
 	.fsync = special_fsync,
 	.release = special_release,
+	.flock = op_flock,
+	.getlk = op_getlk,
+	.setlk = op_setlk,
 	.opendir = special_opendir,
 	.readdir = special_readdir,
 	.releasedir = special_releasedir,
@@ -386,6 +389,8 @@ int fs_init(struct fs *fs, const struct options *opt)
 	watch_init(fs);
 	look_init(fs);
 	own_init(fs);
+	lock_init(fs);
+	erase_init(fs);
 	return zk_open(&fs->zk, &config);
 }
 
@@ -399,6 +404,7 @@ void fs_learn_root(struct fs *fs, const struct zstat *stat)
 void fs_stop(struct fs *fs)
 {
 	announce_stop(fs);
+	erase_stop(fs);
 	if (fs->watch.feed)
 		watch_stop(fs);
 	/* What is answered meanwhile may still make calls. */
@@ -421,6 +427,7 @@ void fs_release(struct fs *fs)
 	close_handles(fs);
 	look_release(fs);
 	own_release(fs);
+	lock_release_all(fs);
 	watch_release(fs);
 	renew_release(fs);
 	ephemerals_clear(&fs->eph);

@@ -25,7 +25,9 @@
 #include "announce.h"
 #include "attr.h"
 #include "ephemerals.h"
+#include "erase.h"
 #include "listing.h"
+#include "lock.h"
 #include "look.h"
 #include "node.h"
 #include "options.h"
@@ -60,6 +62,8 @@ struct fs {
 	struct list files; /* open ones, of struct file */
 	struct list dirs;  /* and of struct dir */
 	struct list polled; /* of those files: there is news for who polls */
+	struct lock_book locks;
+	struct erase_book erase;
 };
 
 /*

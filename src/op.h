@@ -75,4 +75,12 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino, size_t size, off_t off,
 		struct fuse_file_info *fi);
 void op_releasedir(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi);
 
+/* op_lock.c */
+void op_flock(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+	      int op);
+void op_getlk(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock);
+void op_setlk(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock, int sleep);
+
 #endif

@@ -332,8 +332,8 @@ void op_read(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size, off_t off,
 	     struct fuse_file_info *fi)
 {
 	struct read_op *op = xcalloc(1, sizeof(*op));
+	bool fetch, lost;
 	struct fs *fs;
-	bool fetch;
 
 	if (sequential_is(file_of(fi))) {
 		free(op);
@@ -347,9 +347,12 @@ void op_read(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size, off_t off,
 	op->fetch = (struct fetch){
 		.req = &op->req, .file = op->file, .done = read_fetched};
 	fs_lock(fs);
+	lost = op->file->lost;
 	fetch = wants_newest(op->file, op->off);
 	fs_unlock(fs);
-	if (fetch)
+	if (lost)
+		read_fetched(&op->fetch, -EIO);
+	else if (fetch)
 		fetch_start(&op->fetch);
 	else
 		read_answer(op);

@@ -72,6 +72,7 @@ void write_op_start(struct write_op *op, struct file *file,
 	op->turn.run = in_turn;
 	fs_lock(fs);
 	op->node = node_ref(file->inode->node);
+	op->req.session = file->session;
 	now = turn_take(&op->node->writers, &op->turn);
 	fs_unlock(fs);
 	if (now)
@@ -230,9 +231,19 @@ void op_write(fuse_req_t freq, fuse_ino_t ino _unused_, const char *buf,
 
 /* --- flush and fsync ----------------------------------------------------- */
 
-static void flush_answer(struct write_op *op, int rc)
+struct flush_op {
+	struct write_op w;
+	uint64_t lock_owner; /* 0: its locks stay */
+};
+
+/* What was written under a lock is at the server before that ends. */
+static void flush_answer(struct write_op *w, int rc)
 {
-	req_err(&op->req, rc);
+	struct flush_op *op = container_of(w, struct flush_op, w);
+
+	if (op->lock_owner)
+		lock_flush(w->req.fs, w->file, op->lock_owner);
+	req_err(&w->req, rc);
 	free(op);
 }
 
@@ -250,7 +261,7 @@ static bool must_commit(struct write_op *op)
 	return must;
 }
 
-static void fsync_run(struct write_op *op)
+void write_op_sync(struct write_op *op)
 {
 	if (op->file->error)
 		write_op_end(op, op->file->error);
@@ -265,17 +276,18 @@ static void flush_run(struct write_op *op)
 	if (op->file->bare)
 		write_op_end(op, 0);
 	else
-		fsync_run(op);
+		write_op_sync(op);
 }
 
 static void flush_file(fuse_req_t freq, struct file *file,
-		       void (*run)(struct write_op *op))
+		       void (*run)(struct write_op *op), uint64_t lock_owner)
 {
-	struct write_op *op = xcalloc(1, sizeof(*op));
+	struct flush_op *op = xcalloc(1, sizeof(*op));
 
-	req_init(&op->req, freq);
-	op->end = flush_answer;
-	write_op_start(op, file, run);
+	req_init(&op->w.req, freq);
+	op->w.end = flush_answer;
+	op->lock_owner = lock_owner;
+	write_op_start(&op->w, file, run);
 }
 
 void op_flush(fuse_req_t freq, fuse_ino_t ino _unused_,
@@ -285,13 +297,13 @@ void op_flush(fuse_req_t freq, fuse_ino_t ino _unused_,
 
 	req_init(&req, freq);
 	if (!tell_close(&req, fi))
-		flush_file(freq, file_of(fi), flush_run);
+		flush_file(freq, file_of(fi), flush_run, fi->lock_owner);
 }
 
 void op_fsync(fuse_req_t freq, fuse_ino_t ino _unused_, int datasync _unused_,
 	      struct fuse_file_info *fi)
 {
-	flush_file(freq, file_of(fi), fsync_run);
+	flush_file(freq, file_of(fi), write_op_sync, 0);
 }
 
 /* --- release -------------------------------------------------------------- */
@@ -307,6 +319,7 @@ static void release_answer(struct write_op *op, int rc)
 	if (rc < 0)
 		log_warn("a file was closed and could not be committed: %s",
 			 strerror(-rc));
+	lock_release_file(fs, op->file);
 	file_close(fs, op->file);
 	req_err(&op->req, 0);
 	free(op);

@@ -34,6 +34,8 @@ void write_op_start(struct write_op *op, struct file *file,
 		    void (*run)(struct write_op *op));
 void write_op_commit(struct write_op *op, int64_t resize,
 		     void (*committed)(struct write_op *op, int rc));
+/* A run(): commit all there is to commit, as fsync(2). */
+void write_op_sync(struct write_op *op);
 void write_op_end(struct write_op *op, int rc);
 
 #endif

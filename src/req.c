@@ -15,6 +15,7 @@ void req_init(struct req *r, fuse_req_t freq)
 	r->freq = freq;
 	r->thread = fuse_req_ctx(freq)->pid;
 	r->armed = false;
+	r->session = 0;
 	atomic_init(&r->owner.interrupted, false);
 }
 
@@ -35,7 +36,12 @@ struct zk_to req_to(struct req *r, zk_cb *cb, void *arg)
 		r->armed = true;
 		fuse_req_interrupt_func(r->freq, on_interrupt, r);
 	}
-	return (struct zk_to){.cb = cb, .arg = arg, .owner = &r->owner};
+	return (struct zk_to){
+		.cb = cb,
+		.arg = arg,
+		.owner = &r->owner,
+		.session = r->session,
+	};
 }
 
 bool req_interrupted(struct req *r)
@@ -162,4 +168,9 @@ void req_xattr(struct req *r, const char *value, size_t len, size_t size)
 void req_poll(struct req *r, unsigned events)
 {
 	refused(fuse_reply_poll(take(r), events));
+}
+
+void req_lock(struct req *r, const struct flock *lock)
+{
+	refused(fuse_reply_lock(take(r), lock));
 }

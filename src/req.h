@@ -39,6 +39,7 @@ struct req {
 	fuse_req_t freq; /* NULL once answered, or if there is none to answer */
 	pid_t thread;    /* who made the system call; 0 for the kernel itself */
 	bool armed;
+	int64_t session; /* what it changes is to be in this one; 0: in any */
 	struct zk_owner owner;
 };
 
@@ -73,5 +74,7 @@ void req_write(struct req *r, size_t count);
 void req_xattr(struct req *r, const char *value, size_t len, size_t size);
 void req_poll(struct req *r, unsigned events);
 void req_statfs(struct req *r, const struct statvfs *st);
+/* For GETLK. */
+void req_lock(struct req *r, const struct flock *lock);
 
 #endif

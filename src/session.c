@@ -68,6 +68,14 @@ static void enter_locked(struct fs *fs, enum zk_state state)
 		s->connects++;
 }
 
+/* Those of another session than the one that is there, if there is one. */
+static void lose_locks(struct fs *fs, bool session_changed)
+{
+	fs_lock(fs);
+	lock_lose_locked(fs, session_changed ? fs->session_id : 0);
+	fs_unlock(fs);
+}
+
 void session_on_state(void *arg, enum zk_state state, bool session_changed)
 {
 	char server[ZK_SERVER_MAX];
@@ -83,6 +91,8 @@ void session_on_state(void *arg, enum zk_state state, bool session_changed)
 		watch_follow(fs, server);
 	if (session_changed)
 		renew_session_changed(fs, zk_session_id(fs->zk));
+	if (session_changed || state == ZK_EXPIRED)
+		lose_locks(fs, session_changed);
 	if (state == ZK_CONNECTED)
 		renew_pump(fs);
 }
