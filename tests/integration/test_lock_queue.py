@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Locks among many: counters, other recipes, herds, and what they cost."""
+
+import fcntl
+import os
+import re
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+from kazoo.recipe.lock import ReadLock, WriteLock
+
+from harness import locker, procs, sizes
+from harness.files import get, put
+from harness.locker import Locker
+from harness.threads import run_threads
+from harness.wait import SLOW, wait_equal, wait_for
+
+EX, SH, UN, NB = (fcntl.LOCK_EX, fcntl.LOCK_SH, fcntl.LOCK_UN, fcntl.LOCK_NB)
+# What a kazoo lock has to be told to respect, as the manual page says.
+EXCLUSIVE = ("lock-", "__WRIT__")
+SHARED = ("__READ__",)
+
+
+def spawn_counter(number, lock, times):
+    return subprocess.Popen(procs.tied(
+        [sys.executable, "-B", locker.__file__.replace("locker.py",
+                                                       "counter.py"),
+         os.fspath(number), os.fspath(lock), str(times)]))
+
+
+# -- counting ----------------------------------------------------------------
+
+@pytest.mark.deadline(sizes.stress(120, 900))
+def test_a_counter(mount, source, zk):
+    """Read, add one, write, by processes on several mounts: none is lost."""
+    mounts = [mount(source) for _ in range(sizes.stress(3, 4))]
+    workers = sizes.stress(8, 16)
+    total = sizes.stress(240, 5000)
+    zk.create("/n", b"0")
+    zk.create("/lock", b"")
+    running = []
+    for i in range(workers):
+        m = mounts[i % len(mounts)]
+        times = total // workers + (i < total % workers)
+        running.append(spawn_counter(m / "n", m / "lock", times))
+    for proc in running:
+        assert proc.wait(sizes.stress(100, 800) * SLOW) == 0
+    assert zk.get("/n")[0] == b"%d" % total
+    wait_equal(lambda: zk.get_children("/lock"), [])
+
+
+# -- other recipes -----------------------------------------------------------
+
+@pytest.mark.deadline(300)
+def test_kazoo_takes_turns(m, zk):
+    """Each finds the other's count and adds its own."""
+    rounds = sizes.stress(50, 500)
+    zk.create("/n", b"0")
+    zk.create("/lock", b"")
+
+    def add(read, write):
+        number = int(read())
+        write(b"%d" % (number + 1))
+
+    def by_kazoo():
+        lock = zk.Lock("/lock", "kazoo", extra_lock_patterns=EXCLUSIVE)
+        for _ in range(rounds):
+            with lock:
+                add(lambda: zk.get("/n")[0], lambda v: zk.set("/n", v))
+
+    def by_flock():
+        for _ in range(rounds):
+            with open(m / "lock", "rb") as lock:
+                fcntl.flock(lock, EX)
+                # The lock says that it is there; the event may be on its way.
+                with open(os.open(m / "n", os.O_RDONLY | os.O_DIRECT)) as f:
+                    number = int(f.read())
+                put(m / "n", b"%d" % (number + 1))
+
+    run_threads((by_kazoo,), (by_flock,))
+    assert zk.get("/n")[0] == b"%d" % (2 * rounds)
+    assert zk.get_children("/lock") == []
+    assert stat.S_ISREG(os.stat(m / "lock").st_mode)
+
+
+@pytest.mark.parametrize("ours,theirs,together", [
+    (EX, WriteLock, False), (EX, ReadLock, False), (SH, WriteLock, False),
+    (SH, ReadLock, True)])
+def test_kazoo_readers_and_writers(m, zk, ours, theirs, together):
+    zk.create("/f", b"v")
+    patterns = EXCLUSIVE + (SHARED if theirs is WriteLock else ())
+    lock = theirs(zk, "/f", "kazoo", extra_lock_patterns=patterns)
+    with Locker() as a:
+        a.open(m / "f")
+        assert a.flock(ours) == "ok"
+        assert lock.acquire(blocking=False) is together
+        if together:
+            lock.release()
+        assert a.flock(UN) == "ok"
+        assert lock.acquire(timeout=10)
+        assert a.flock(ours | NB) == ("ok" if together else "EAGAIN")
+        a.flock(UN)
+        a.start("flock", ours)
+        if not together:
+            a.blocked()
+        lock.release()
+        assert a.result() == "ok"
+    wait_equal(lambda: zk.get_children("/f"), [])
+
+
+def test_names(m, zk):
+    """As Curator has them: found again by their UUID, sorted by their end."""
+    zk.create("/f", b"v")
+    uuid = r"_c_[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}" \
+        r"-[0-9a-f]{12}-"
+    with Locker() as a:
+        a.open(m / "f")
+        for how, word in ((EX, "lock-"), (SH, "__READ__")):
+            assert a.flock(how) == "ok"
+            name, = zk.get_children("/f")
+            assert re.fullmatch(uuid + word + r"\d{10}", name), name
+            data, st = zk.get(f"/f/{name}")
+            assert data.decode() == os.uname().nodename
+            assert st.ephemeralOwner
+            a.flock(UN)
+
+
+@pytest.mark.parametrize("name", [
+    "_c_3f6ef26a-4d0b-4bd1-93b5-dd0ad3b9a3b2-lock-",
+    "_c_3f6ef26a-4d0b-4bd1-93b5-dd0ad3b9a3b2-__WRIT__", "abc__lock__"])
+def test_others_are_respected(m, zk, name):
+    zk.create("/f", b"v")
+    made = zk.create(f"/f/{name}", b"", ephemeral=True, sequence=True)
+    with Locker() as a:
+        a.open(m / "f")
+        assert a.flock(SH | NB) == "EAGAIN"
+        a.start("flock", EX)
+        a.blocked()
+        zk.set(made, b"a change is not an end")
+        a.blocked()
+        zk.delete(made)
+        assert a.result() == "ok"
+
+
+def test_a_queue_of_other_things(m, zk):
+    """Children that are in no queue are in nobody's way."""
+    zk.create("/q", b"v")
+    for _ in range(3):
+        zk.create("/q/task-", b"", sequence=True)
+    with Locker() as a:
+        wait_for(lambda: os.path.isdir(m / "q"), what="the directory")
+        a.open(m / "q/.data")
+        assert a.flock(EX | NB) == "ok"
+
+
+# -- herds -------------------------------------------------------------------
+
+def herd(path, n, granted):
+    """@n threads that wait for the lock, hold it till told, and let go."""
+    def wait(i):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(fd, EX)
+            granted(i)
+        finally:
+            os.close(fd)
+
+    threads = [threading.Thread(target=wait, args=(i,)) for i in range(n)]
+    for t in threads:
+        t.start()
+    return threads
+
+
+@pytest.mark.deadline(sizes.stress(120, 900))
+def test_one_wakes_per_release(server, m, m2, zk, zkroot):
+    """And it costs the same however many wait."""
+    n = sizes.stress(100, 1000)
+    zk.create("/f", b"v")
+    holder = os.open(m / "f", os.O_RDONLY)
+    fcntl.flock(holder, EX)
+    inside, most, order = [0], [0], []
+    guard = threading.Lock()
+
+    def granted(i):
+        with guard:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        with guard:
+            inside[0] -= 1
+            order.append(i)
+
+    threads = herd(m / "f", n // 2, granted) + herd(m2 / "f", n - n // 2,
+                                                    granted)
+    wait_for(lambda: len(zk.get_children("/f")) == n + 1, 120,
+             "all of them are in line")
+    wait_settled(server)
+    with server.requests(zk, zkroot) as count:
+        os.close(holder)
+        for t in threads:
+            t.join(300 * SLOW)
+            assert not t.is_alive()
+    assert most[0] == 1
+    assert len(order) == n
+    # A delete and a list each, and the pings of both sessions and feeds.
+    assert count.n <= 2.2 * n + 50, f"{count.n} requests for {n} releases"
+    wait_equal(lambda: zk.get_children("/f"), [])
+
+
+def wait_settled(server):
+    """Nothing but pings comes any more."""
+    def settled():
+        before = sum(server.sessions().values())
+        wait_for(lambda: True)
+        return sum(server.sessions().values()) - before <= 2
+
+    for _ in range(5):
+        wait_for(settled, 30, "nothing is under way")
+
+
+# -- costs -------------------------------------------------------------------
+
+@pytest.fixture
+def cost(server, zk, zkroot):
+    def measure(operation, times=3):
+        counts = []
+        for _ in range(times):
+            with server.requests(zk, zkroot) as count:
+                operation()
+            counts.append(count.n)
+        return min(counts)
+
+    return measure
+
+
+def test_what_a_lock_costs(m, m2, zk, cost):
+    zk.create("/f", b"v")
+    assert get(m2 / "f") == get(m / "f") == b"v"
+    with Locker() as a, Locker() as b:
+        a.open(m / "f")
+        b.open(m2 / "f")
+        assert cost(lambda: (a.flock(EX), a.flock(UN))) <= 3
+        assert cost(lambda: (a.setlk(fcntl.F_SETLK, fcntl.F_WRLCK),
+                             a.setlk(fcntl.F_SETLK, fcntl.F_UNLCK))) <= 3
+        a.flock(EX)
+        assert cost(lambda: a.flock(EX)) == 0
+        assert cost(lambda: b.flock(EX | NB)) <= 3
+        # Who only reads pays nothing for the queue of a file.
+        assert cost(lambda: (get(m2 / "f"), os.stat(m2 / "f"))) == 0
+        zk.set("/f", b"w")
+        wait_equal(lambda: get(m2 / "f"), b"w")
+        assert cost(lambda: (get(m2 / "f"), os.stat(m2 / "f"))) == 0
+
+
+def test_a_remote_change_of_a_locked_file_costs_one_read(m, m2, zk, cost):
+    zk.create("/f", b"0")
+    assert get(m2 / "f") == b"0"
+    value = [0]
+
+    def change():
+        value[0] += 1
+        zk.set("/f", b"%d" % value[0])
+        while get(m2 / "f") != b"%d" % value[0]:
+            pass
+
+    with Locker() as a:
+        a.open(m / "f")
+        assert a.flock(EX) == "ok"
+        change()
+        assert cost(change, 5) <= 2     # the other mount reads it as well
+        a.flock(UN)
