@@ -220,6 +220,17 @@ int feed_move(struct feed *f, const char *server)
 	return 0;
 }
 
+uint64_t feed_sync(struct feed *f)
+{
+	uint64_t ticket;
+
+	pthread_mutex_lock(&f->lock);
+	ticket = ++f->sync_ticket;
+	pthread_mutex_unlock(&f->lock);
+	wake(f);
+	return ticket;
+}
+
 void feed_get_status(struct feed *f, struct feed_status *out)
 {
 	pthread_mutex_lock(&f->lock);

@@ -102,7 +102,8 @@ struct feed_auth {
 /*
  * Called from the feed's thread, one at a time, with no lock held, and not any
  * more once feed_close() has returned.  They may call feed_watch(),
- * feed_unwatch(), feed_move() and feed_get_status(), not feed_close().  While
+ * feed_unwatch(), feed_move(), feed_sync() and feed_get_status(), not
+ * feed_close().  While
  * one runs nothing is read from the server and no ping is sent: return within
  * a fraction of the session timeout.  None may be NULL.
  */
@@ -132,6 +133,9 @@ struct feed_ops {
 
 	/* Once, and again only if the feed has been up since. */
 	void (*unsupported)(void *arg);
+
+	/* See feed_sync().  Not called if the connection is lost before. */
+	void (*synced)(void *arg, uint64_t ticket);
 };
 
 struct feed_config {
@@ -194,6 +198,13 @@ void feed_unwatch(struct feed *f, const char *path);
  * understood too.  NULL or "": to none for now.  0 or -EINVAL.
  */
 int feed_move(struct feed *f, const char *server);
+
+/*
+ * Returns a ticket.  synced() comes with it, or with a later one, when every
+ * event of what this server had applied at the time of the call has been told.
+ * It costs a ping, which all that wait for one share.
+ */
+uint64_t feed_sync(struct feed *f);
 
 void feed_get_status(struct feed *f, struct feed_status *out);
 

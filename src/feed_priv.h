@@ -41,6 +41,7 @@ struct feed {
 	struct feedset set;
 	struct feed_status status;
 	bool moved; /* status.server has changed */
+	uint64_t sync_ticket; /* the last that was given out ... */
 	bool stop;
 
 	/* Of the thread: the connection in being. */
@@ -54,6 +55,8 @@ struct feed {
 	int64_t sent_ms;   /* last request */
 	size_t pings_out;  /* pings that are unanswered ... */
 	int32_t ping_xid;  /* ... the first of which went after this request */
+	uint64_t sync_sent; /* ... and that for which a ping was sent last */
+	size_t sync_pongs; /* until that is answered; 0: none is under way */
 	bool asked;        /* an AddWatch has been sent ... */
 	bool answered;     /* ... and one has been answered */
 	uint64_t n_events; /* not in status yet */
@@ -90,11 +93,13 @@ void *feed_thread(void *feed);
 
 /*
  * Each queues a request, moving the phase on where that follows: 0 or -ENOMEM.
- * feedtalk_ask() queues what there is to ask for, within the bounds.
+ * feedtalk_ask() queues what there is to ask for, within the bounds,
+ * feedtalk_sync() the ping that somebody waits for.
  */
 int feedtalk_connect(struct feed *f);
 int feedtalk_ping(struct feed *f);
 int feedtalk_ask(struct feed *f);
+int feedtalk_sync(struct feed *f);
 
 /*
  * Act upon one frame: 0, or why the connection must end: -EPROTO, -EBADMSG,

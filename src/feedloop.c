@@ -157,6 +157,8 @@ static int step(struct feed *f)
 	if (!rc)
 		rc = feedtalk_ask(f);
 	if (!rc)
+		rc = feedtalk_sync(f);
+	if (!rc)
 		rc = keep_alive(f);
 	if (!rc && f->phase > FEED_CONNECTING)
 		rc = flush(f);
@@ -183,7 +185,7 @@ static int begin(struct feed *f)
 	f->phase = FEED_CONNECTING;
 	f->timeout_ms = MAX(f->session_timeout_ms, FEED_TIMEOUT_MIN_MS);
 	f->xid = 0;
-	f->pings_out = 0;
+	f->pings_out = f->sync_pongs = 0;
 	f->asked = f->answered = false;
 	f->heard_ms = f->sent_ms = now_ms();
 	if (!server[0])

@@ -71,6 +71,25 @@ int feedtalk_ping(struct feed *f)
 	return sent(f, feedproto_ping(buf, size));
 }
 
+/* One at a time: whoever comes meanwhile is served by the next. */
+int feedtalk_sync(struct feed *f)
+{
+	uint64_t ticket;
+	int rc;
+
+	if (f->phase != FEED_UP || f->sync_pongs)
+		return 0;
+	pthread_mutex_lock(&f->lock);
+	ticket = f->sync_ticket;
+	pthread_mutex_unlock(&f->lock);
+	if (ticket == f->sync_sent)
+		return 0;
+	rc = feedtalk_ping(f);
+	f->sync_sent = ticket;
+	f->sync_pongs = f->pings_out;
+	return rc;
+}
+
 static int send_op_locked(struct feed *f, struct feedset_watch *w)
 {
 	size_t size = FEEDPROTO_OVERHEAD + strlen(w->path), len;
@@ -193,6 +212,8 @@ static int on_pong(struct feed *f)
 	if (!f->pings_out)
 		return -EPROTO;
 	f->pings_out--;
+	if (f->sync_pongs && --f->sync_pongs == 0)
+		f->ops->synced(f->arg, f->sync_sent);
 	pthread_mutex_lock(&f->lock);
 	w = feedset_oldest(&f->set);
 	ignored = w && w->xid <= f->ping_xid;
