@@ -75,6 +75,34 @@ static void push(struct list *queue, struct node *node, enum told_state state)
 	list_add_tail(queue, &node->told.link);
 }
 
+static void enter(struct fs *fs, struct list *queue, struct node *node,
+		  enum told_state state)
+{
+	fs->look.open++;
+	push(queue, node, state);
+}
+
+static void leave(struct fs *fs, struct node *node)
+{
+	struct look *l = &fs->look;
+
+	watch_settled_locked(fs, node);
+	node_put(&fs->nodes, &node);
+	if (l->open > 0 || !l->awaited)
+		return;
+	l->awaited = false;
+	zk_wake(fs->zk, &l->open);
+}
+
+bool look_await_idle_locked(struct fs *fs, int ms, struct zk_to to)
+{
+	if (fs->look.open == 0)
+		return false;
+	fs->look.awaited = true;
+	zk_wait_ms(fs->zk, &fs->look.open, ms, to);
+	return true;
+}
+
 /* In no queue, and the queue's reference in hand: where to next? */
 static void settle_locked(struct fs *fs, struct node *node)
 {
@@ -83,21 +111,22 @@ static void settle_locked(struct fs *fs, struct node *node)
 	enum node_view view;
 
 	pollers_changed_locked(fs, node);
+	if (told->state != TOLD_IDLE)
+		fs->look.open--;
 	told->state = TOLD_IDLE;
 	if (told->credit.own > 0) {
 		told->again = true; /* when that has ended */
 	} else if (told->again) {
 		told->again = false;
-		return push(&fs->look.waiting, node, TOLD_WAITING);
+		return enter(fs, &fs->look.waiting, node, TOLD_WAITING);
 	} else if (look_step_locked(fs, node, &truth, &view) != TOLD_NOTHING) {
-		push(&fs->look.due, node, TOLD_DUE);
+		enter(fs, &fs->look.due, node, TOLD_DUE);
 		pthread_cond_signal(&fs->look.kick);
 		return;
 	} else if (look_truth_locked(fs, node, &truth)) {
 		told_fill(told, &truth);
 	}
-	watch_settled_locked(fs, node);
-	node_put(&fs->nodes, &node);
+	leave(fs, node);
 }
 
 void look_locked(struct fs *fs, struct node *node)
@@ -105,7 +134,7 @@ void look_locked(struct fs *fs, struct node *node)
 	node->valid = 0;
 	node->changes++;
 	if (node->told.state == TOLD_IDLE)
-		push(&fs->look.waiting, node_ref(node), TOLD_WAITING);
+		enter(fs, &fs->look.waiting, node_ref(node), TOLD_WAITING);
 	else if (node->told.state != TOLD_WAITING)
 		node->told.again = true;
 }

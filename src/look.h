@@ -29,6 +29,8 @@ struct look {
 	struct list waiting; /* of node.told.link */
 	struct list due;     /* the same */
 	size_t reading;
+	size_t open;  /* names that are anywhere on the way */
+	bool awaited; /* somebody waits until there is none */
 	pthread_cond_t kick; /* there is something for the announcer */
 	bool stopping;
 };
@@ -45,6 +47,11 @@ void look_compare_locked(struct fs *fs, struct node *node);
  * to.cb() is called when that is over, as of zk_wait().
  */
 bool look_wait_locked(struct fs *fs, struct node *node, struct zk_to to);
+/*
+ * Whether there is anything to be looked at or to be told: then to.cb() is
+ * called when there is not, or after @ms.  On a busy tree there always may be.
+ */
+bool look_await_idle_locked(struct fs *fs, int ms, struct zk_to to);
 /* Send reads for what waits, wake who polls.  Without the lock. */
 void look_pump(struct fs *fs);
 

@@ -6,7 +6,8 @@
  * To take a lock is to stand in line for it (lockname.h):
  *
  *	create our znode, list the queue
- *	  nobody before us that we have to wait for: it is held
+ *	  nobody before us that we have to wait for: it is held, as soon as
+ *	  all events of what was done before have come
  *	  else wait until the nearest one is gone, and list again
  *
  * Each waits for one other znode, so each release wakes one exclusive waiter.
@@ -31,6 +32,12 @@
 #include "op_write.h"
 #include "path.h"
 
+/*
+ * A lock that is granted waits for what is on its way to be told, but on a
+ * busy tree there is always something.
+ */
+#define SETTLE_MS 250
+
 /* Creates whose answer was lost, and that had not taken place, in a row. */
 #define CREATE_TRIES 3
 
@@ -50,6 +57,7 @@ struct lock_op {
 	int64_t czxid;
 	int64_t session;
 	int tries;
+	struct watch_sync sync;
 
 	struct erase *erase; /* a reference: to be done before the answer */
 	int rc;
@@ -144,6 +152,50 @@ static void lock_grant(struct lock_op *op)
 	lock_answer(op, lost ? -EIO : 0);
 }
 
+/* --- our turn -------------------------------------------------------------- */
+
+static void lock_catch_up(struct lock_op *op);
+
+static void on_caught_up(void *arg, const struct zk_result *r)
+{
+	struct lock_op *op = arg;
+
+	if (r->rc < 0)
+		lock_refuse(op, r->rc);
+	else
+		lock_catch_up(op);
+}
+
+/* Or our patience is over. */
+static void on_idle(void *arg, const struct zk_result *r)
+{
+	struct lock_op *op = arg;
+
+	if (r->rc == -EINTR)
+		lock_refuse(op, r->rc);
+	else
+		lock_grant(op);
+}
+
+/*
+ * What the one before us has done must be seen here: the events of it have
+ * come, and the kernel, which keeps names and sizes, has been told.
+ */
+static void lock_catch_up(struct lock_op *op)
+{
+	struct fs *fs = fs_of(op);
+	bool wait;
+
+	fs_lock(fs);
+	wait = watch_catch_up_locked(fs, &op->sync,
+				     req_to(&op->w.req, on_caught_up, op)) ||
+	       look_await_idle_locked(fs, SETTLE_MS,
+				      req_to(&op->w.req, on_idle, op));
+	fs_unlock(fs);
+	if (!wait)
+		lock_grant(op);
+}
+
 /* --- in line --------------------------------------------------------------- */
 
 static void lock_look(struct lock_op *op);
@@ -200,7 +252,7 @@ static void on_queue(void *arg, const struct zk_result *r)
 	if (!v.there)
 		lock_refuse(op, -EIO);
 	else if (!v.blocker)
-		lock_grant(op);
+		lock_catch_up(op);
 	else if (downgrade)
 		lock_refuse(op, 0);
 	else if (!op->block)

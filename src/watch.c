@@ -122,6 +122,24 @@ bool watch_wait_locked(struct fs *fs, struct node *node, struct zk_to to)
 	return true;
 }
 
+bool watch_catch_up_locked(struct fs *fs, struct watch_sync *sync,
+			   struct zk_to to)
+{
+	struct watch *w = &fs->watch;
+
+	if (!w->feed || w->epoch == 0)
+		return false;
+	if (sync->epoch != w->epoch)
+		*sync = (struct watch_sync){
+			.epoch = w->epoch,
+			.ticket = feed_sync(w->feed),
+		};
+	if (w->synced >= sync->ticket)
+		return false;
+	zk_wait(fs->zk, &w->synced, to);
+	return true;
+}
+
 static void unwatch_locked(struct fs *fs, struct node *top)
 {
 	if (!top->watch_asked)
@@ -372,12 +390,23 @@ static void on_unsupported(void *arg)
 	fs_unlock(fs);
 }
 
+static void on_synced(void *arg, uint64_t ticket)
+{
+	struct fs *fs = arg;
+
+	fs_lock(fs);
+	fs->watch.synced = ticket;
+	zk_wake(fs->zk, &fs->watch.synced);
+	fs_unlock(fs);
+}
+
 static const struct feed_ops ops = {
 	.up = on_up,
 	.down = on_down,
 	.watching = on_watching,
 	.event = on_event,
 	.unsupported = on_unsupported,
+	.synced = on_synced,
 };
 
 /* --- life ------------------------------------------------------------------ */

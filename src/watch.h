@@ -36,6 +36,7 @@ struct watch {
 	uint64_t ready;    /* to be the next, once the session has a server */
 	bool been_up;
 	bool unsupported;
+	uint64_t synced; /* the last ticket of feed_sync() that has come back */
 	pthread_cond_t up; /* been_up or unsupported */
 };
 
@@ -96,6 +97,19 @@ bool watch_is_usable_locked(const struct fs *fs, struct node *node,
 bool watch_wait_locked(struct fs *fs, struct node *node, struct zk_to to);
 /* Whether the server is likely to have the subtree: it is worth a watch. */
 bool watch_is_expected_locked(struct node *node);
+
+/*
+ * Whether events are still to come of what the server has done by now: then
+ * to.cb() is called, as of zk_wait(), and this is to be asked again.  @sync is
+ * zero the first time.  Without a feed, none are to come.
+ */
+struct watch_sync {
+	uint64_t epoch;
+	uint64_t ticket;
+};
+
+bool watch_catch_up_locked(struct fs *fs, struct watch_sync *sync,
+			   struct zk_to to);
 
 /* All that is known of @node has been told. */
 void watch_settled_locked(struct fs *fs, struct node *node);

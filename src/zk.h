@@ -229,6 +229,8 @@ void zk_multi(struct zk *zk, struct zk_ops *ops, struct zk_to to);
  * key, all there are with NULL, and may be called from a callback.
  */
 void zk_wait(struct zk *zk, const void *key, struct zk_to to);
+/* The same with a patience of its own, in ms; rc is -EIO when that is over. */
+void zk_wait_ms(struct zk *zk, const void *key, int ms, struct zk_to to);
 void zk_wake(struct zk *zk, const void *key);
 
 /*

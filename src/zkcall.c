@@ -663,11 +663,16 @@ void zk_multi(struct zk *zk, struct zk_ops *ops, struct zk_to to)
 
 void zk_wait(struct zk *zk, const void *key, struct zk_to to)
 {
+	zk_wait_ms(zk, key, zk->config.timeout_ms, to);
+}
+
+void zk_wait_ms(struct zk *zk, const void *key, int ms, struct zk_to to)
+{
 	struct zk_call *call = call_new(ZK_CALL_WAIT, NULL, to);
 
 	call->key = key;
 	pthread_mutex_lock(&zk->lock);
-	call->deadline = now_ms() + zk->config.timeout_ms;
+	call->deadline = now_ms() + ms;
 	list_add_tail(&zk->waiting, &call->link);
 	if (zk->closing)
 		call_fail_locked(zk, call, -EIO, ZCLOSING);

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""counter.py NUMBER LOCK TIMES: add 1 to a number, each time under a lock.
-
-With a fourth argument, the path to a second mount's... is not needed: who
-reads the number under the lock has to see what was written under the last.
-"""
+"""counter.py NUMBER LOCK TIMES: add 1 to a number, each time under a lock."""
 
 import fcntl
 import os
