@@ -83,6 +83,7 @@ struct zk_call {
 	struct zk_handle *handle; /* the one it was last sent by */
 	bool answered;            /* the owner has its answer */
 	bool unknown;             /* a change that may have taken place */
+	bool fired;               /* the watch it set has, before the answer */
 	int64_t deadline;         /* ms; while held */
 	int64_t give_up_at;       /* ms; 0 unless its owner was interrupted */
 	int fail_rc;              /* while in failed */

@@ -702,16 +702,43 @@ void zk_gone(struct zk *zk, const char *path, struct zk_to to)
 	call_submit(zk, call_new(ZK_CALL_GONE, path, to));
 }
 
+/* A watch tells once: ask again. */
+static void watch_again_locked(struct zk *zk, struct zk_call *call)
+{
+	call->fired = false;
+	call->deadline = now_ms() + zk->config.timeout_ms;
+	list_del(&call->link);
+	hold_locked(zk, call);
+	zk_kick_locked(zk);
+}
+
 void zkcall_watch(struct zk *zk, struct zk_call *call)
 {
 	pthread_mutex_lock(&zk->lock);
 	if (zk->closing || call->answered) {
 		call_fail_locked(zk, call, -EIO, ZCLOSING);
+	} else if (call->fired) {
+		watch_again_locked(zk, call);
 	} else {
 		list_add_tail(&zk->watching, &call->link);
 		zk_kick_locked(zk); /* it may be interrupted already */
 	}
 	pthread_mutex_unlock(&zk->lock);
+}
+
+/* Of those whose answer is still to come, it is out of date when it does. */
+static void mark_fired_locked(struct zk *zk, const struct zk_handle *h,
+			      const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < ZK_IN_FLIGHT_MAX && zk->in_flight > 0; i++) {
+		struct zk_call *call = zk->slots[i].call;
+
+		if (call && call->handle == h && call->type == ZK_CALL_GONE &&
+		    strcmp(call->path, path) == 0)
+			call->fired = true;
+	}
 }
 
 void zkcall_watch_fired(struct zk_handle *h, const char *path, bool gone)
@@ -724,14 +751,11 @@ void zkcall_watch_fired(struct zk_handle *h, const char *path, bool gone)
 	{
 		if (call->handle != h || strcmp(call->path, path) != 0)
 			continue;
-		if (gone) {
+		if (gone)
 			call_fail_locked(zk, call, 0, ZOK);
-			continue;
-		}
-		list_del(&call->link); /* a watch tells once: ask again */
-		call->deadline = now_ms() + zk->config.timeout_ms;
-		hold_locked(zk, call);
-		zk_kick_locked(zk);
+		else
+			watch_again_locked(zk, call);
 	}
+	mark_fired_locked(zk, h, path);
 	pthread_mutex_unlock(&zk->lock);
 }
