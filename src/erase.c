@@ -9,6 +9,9 @@
 #include "log.h"
 #include "path.h"
 
+/* Between two attempts; the second waits for a connection if there is none. */
+#define ERASE_PAUSE_MS 20
+
 struct erase {
 	struct fs *fs;
 	struct list link; /* in the book, until it is sent */
@@ -87,26 +90,33 @@ static void erase_end(struct erase *e)
 	fs_unlock(fs);
 }
 
+static void on_pause(void *arg, const struct zk_result *r _unused_)
+{
+	erase_send(arg);
+}
+
 /*
- * A lost connection, or no answer in time: once more, which waits for the
- * connection.  Anything else the server says once and for all.
+ * What may not be deleted stays, and is in everybody's way until the session
+ * ends.  Anything else passes: a lost connection, an overloaded server.
  */
 static void erase_again(struct erase *e, int rc)
 {
 	struct fs *fs = e->fs;
 	bool again;
 
+	if (rc == -EACCES)
+		log_warn("%s: this session may create a lock here, but not "
+			 "delete it",
+			 e->path ? e->path : e->dir);
 	fs_lock(fs);
-	again = (rc == -EIO || rc == -EBUSY) && !fs->erase.stopping &&
+	again = rc != -EACCES && !fs->erase.stopping &&
 		e->session == fs->session_id;
-	fs_unlock(fs);
 	if (again)
-		return erase_send(e);
-	if (rc != -EIO && rc != -EBUSY)
-		log_warn("%s: a lock could not be deleted and stays until the "
-			 "session ends: %s",
-			 e->path ? e->path : e->dir, strerror(-rc));
-	erase_end(e);
+		zk_wait_ms(fs->zk, &e->link, ERASE_PAUSE_MS,
+			   (struct zk_to){.cb = on_pause, .arg = e});
+	fs_unlock(fs);
+	if (!again)
+		erase_end(e);
 }
 
 static void on_deleted(void *arg, const struct zk_result *r)
