@@ -103,9 +103,9 @@ struct feed_auth {
  * Called from the feed's thread, one at a time, with no lock held, and not any
  * more once feed_close() has returned.  They may call feed_watch(),
  * feed_unwatch(), feed_move(), feed_sync() and feed_get_status(), not
- * feed_close().  While
- * one runs nothing is read from the server and no ping is sent: return within
- * a fraction of the session timeout.  None may be NULL.
+ * feed_close().  While one runs nothing is read from the server and no ping is
+ * sent: return within a fraction of the session timeout.  None may be NULL, but
+ * synced() if nobody calls feed_sync().
  */
 struct feed_ops {
 	/* Connected, authenticated, everything asked for before is answered. */

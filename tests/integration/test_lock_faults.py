@@ -105,6 +105,7 @@ def test_a_write_under_a_lost_lock_is_not_sent(own_server, client, mount):
         # A restarted server knows the session, so the daemon stands still.
         m.kill(signal.SIGSTOP)
         own_server.start()
+        zk = client(own_server.hostport)
         queued(zk, 0, "/t/f")
         m.kill(signal.SIGCONT)
         assert a.result() == "EIO"
@@ -118,21 +119,24 @@ def test_a_write_under_a_lost_lock_is_not_sent(own_server, client, mount):
 
 @pytest.fixture
 def outage(own_server, client, mount):
-    zk = client(own_server.hostport)
-    zk.create("/t", None)
-    zk.create("/t/f", b"v")
+    """Functions that connect kazoo, which is slow to come back, and mount."""
+    def connect():
+        return client(own_server.hostport)
 
     def mounted(*options):
         return mount(own_server.hostport + "/t", "session_timeout=60",
                      *options, allow=".")
 
-    yield zk, mounted
-    wait_equal(lambda: zk.get_children("/t/f"), [], 30)
+    zk = connect()
+    zk.create("/t", None)
+    zk.create("/t/f", b"v")
+    yield connect, mounted
+    queued(connect(), 0, "/t/f")
 
 
 def test_a_queue_outlives_the_server(outage, own_server):
-    zk, mounted = outage
-    m, m2 = mounted(), mounted()
+    connect, mounted = outage
+    m, m2, zk = mounted(), mounted(), connect()
     with Locker() as a, Locker() as b, Locker() as c:
         for locker, mnt, n in ((a, m, 1), (b, m2, 2), (c, m, 3)):
             locker.open(mnt / "f")
@@ -141,7 +145,7 @@ def test_a_queue_outlives_the_server(outage, own_server):
         assert a.result() == "ok"
         own_server.kill()
         own_server.start()
-        queued(zk, 3, "/t/f")
+        queued(connect(), 3, "/t/f")
         assert not b.answered() and not c.answered()
         assert a.flock(UN) == "ok"
         assert b.result() == "ok"
@@ -153,8 +157,8 @@ def test_a_queue_outlives_the_server(outage, own_server):
 @pytest.mark.parametrize("fault", ["pause", "kill"])
 def test_what_is_asked_for_in_an_outage(outage, own_server, fault):
     """It waits, it ends by a signal, and an unlock is not forgotten."""
-    zk, mounted = outage
-    m = mounted("timeout=60")
+    connect, mounted = outage
+    m, zk = mounted("timeout=60"), connect()
     with Locker() as a, Locker() as b, Locker() as c, Locker() as d:
         for locker in (a, b, c, d):
             locker.open(m / "f")
@@ -172,11 +176,11 @@ def test_what_is_asked_for_in_an_outage(outage, own_server, fault):
         a.blocked()
         a.kill(signal.SIGTERM)
         own_server.start() if fault == "kill" else own_server.resume()
-        queued(zk, 0, "/t/f")
+        queued(connect(), 0, "/t/f")
 
 
 def test_an_unlock_that_takes_too_long(outage, own_server):
-    zk, mounted = outage
+    connect, mounted = outage
     m = mounted("timeout=1")
     with Locker() as a:
         a.open(m / "f")
@@ -184,7 +188,7 @@ def test_an_unlock_that_takes_too_long(outage, own_server):
         own_server.pause()
         assert a.flock(UN) == "EIO"
         own_server.resume()
-        queued(zk, 0, "/t/f")
+        queued(connect(), 0, "/t/f")
         wait_equal(lambda: a.flock(EX | NB), "ok", 30)
 
 
@@ -278,6 +282,7 @@ def test_counting_through_crashes(own_server, client, mount):
     wait_for(lambda: number() > times // 2, 60, "they count")
     own_server.kill()
     own_server.start()
+    zk = client(own_server.hostport)
     before = number()
     wait_for(lambda: number() > before + times // 4, 60, "they go on")
     expiring.kill(signal.SIGSTOP)

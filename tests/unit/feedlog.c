@@ -70,6 +70,11 @@ static void on_unsupported(void *arg)
 	note(arg, "unsupported");
 }
 
+static void on_synced(void *arg, uint64_t ticket)
+{
+	note(arg, "synced %llu", (unsigned long long)ticket);
+}
+
 struct feedlog *feedlog_new(void)
 {
 	struct feedlog *l = calloc(1, sizeof(*l));
@@ -92,6 +97,7 @@ struct feed_config feedlog_config(struct feedlog *l, const char *server)
 		.watching = on_watching,
 		.event = on_event,
 		.unsupported = on_unsupported,
+		.synced = on_synced,
 	};
 
 	return (struct feed_config){

@@ -10,8 +10,9 @@
  *	watching 1 /a 0
  *	event CREATED /a/b
  *	unsupported
+ *	synced 1
  *
- * The first number is the epoch.
+ * The first number is the epoch, or a ticket.
  */
 
 #include <pthread.h>

@@ -191,6 +191,44 @@ START_TEST(test_watch_while_up)
 }
 END_TEST
 
+/* An event goes before the answer to each ping. */
+static void serve_late(struct fakezk *z, int fd, int nth _unused_)
+{
+	if (!fakezk_accept_session(z, fd))
+		return;
+	while (fakezk_read(z, fd)) {
+		if (z->op == FAKEZK_PING)
+			fakezk_event(z, fd, FEEDPROTO_CREATED, "/a/b");
+		if (!fakezk_answer(z, fd))
+			return;
+	}
+}
+
+START_TEST(test_sync)
+{
+	struct fakezk *z = fakezk_start(serve_late, NULL);
+	struct feedlog *l = feedlog_new();
+	uint64_t ticket, again;
+	size_t before;
+
+	feedlog_open(l, z->address);
+	feed_watch(l->feed, "/a", true);
+	feedlog_await(l, "up 1");
+	before = feedlog_count(l, "event");
+	ticket = feed_sync(l->feed);
+	feedlog_await(l, "synced %d", (int)ticket);
+	ck_assert_uint_gt(feedlog_count(l, "event"), before);
+	/* Whoever asks while a ping is under way is served by the next. */
+	for (int i = 0; i < 100; i++)
+		again = feed_sync(l->feed);
+	ck_assert_uint_eq(again, ticket + 100);
+	feedlog_await(l, "synced %d", (int)again);
+	ck_assert_uint_le(feedlog_count(l, "synced"), 101);
+	feedlog_free(l);
+	fakezk_stop(z);
+}
+END_TEST
+
 START_TEST(test_arguments)
 {
 	struct fakezk *z = fakezk_start(serve_well, NULL);
@@ -402,6 +440,6 @@ START_TEST(test_many_watches)
 END_TEST
 
 UNIT_MAIN("feed", test_events, test_byte_by_byte, test_large_event, test_flood,
-	  test_watch_while_up, test_arguments, test_addresses, test_unwatch,
+	  test_watch_while_up, test_sync, test_arguments, test_addresses, test_unwatch,
 	  test_orders_within_callbacks, test_callback_finds_feed,
 	  test_many_watches)

@@ -212,6 +212,25 @@ START_TEST(test_closed)
 }
 END_TEST
 
+/* Which the library never does: what is answered is asked once more. */
+START_TEST(test_fires_before_the_answer)
+{
+	struct zktest t = {0};
+	struct zkprobe p;
+
+	connected(&t, park, NEVER_MS);
+	ask(&p, &t, "/p", NULL);
+	fakelib_fire(t.f, "/p", ZOO_DELETED_EVENT);
+	fakelib_settle(t.f);
+	fakelib_lock(t.f);
+	t.f->plan = none_there;
+	fakelib_unlock(t.f);
+	fakelib_release(t.f, 1, FAKELIB_OLDEST);
+	assert_answer(&p, 0);
+	zktest_close(&t);
+}
+END_TEST
+
 UNIT_MAIN("zk_gone", test_there_is_none, test_not_to_be_read, test_deleted, test_changed,
 	  test_without_a_connection, test_lost, test_expired, test_interrupted,
-	  test_closed)
+	  test_closed, test_fires_before_the_answer)

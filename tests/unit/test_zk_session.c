@@ -383,10 +383,40 @@ START_TEST(test_told_of_a_session_that_is_there)
 }
 END_TEST
 
+/* What waits for a connection, and what is asked for when there is one. */
+START_TEST(test_bound_to_a_session)
+{
+	struct zkprobe held = {.type = ZKPROBE_SET, .session = 0x1001};
+	struct zkprobe late = held, fits = held, free = held;
+	struct fakelib *f = fakelib_new();
+	struct zktest t = {0};
+
+	zktest_connect(&t, f, TIMEOUT_MS);
+	zkprobe_call(&fits, &t);
+	zkprobe_wait(&fits);
+	ck_assert_int_eq(fits.rc, 0);
+	fakelib_expire(f);
+	free.session = 0;
+	zkprobe_call(&held, &t);
+	zkprobe_call(&free, &t);
+	fakelib_wait_opened(f, 2);
+	fakelib_connect(f);
+	zkprobe_wait(&held);
+	ck_assert_int_eq(held.rc, -EIO);
+	ck_assert(!held.unknown);
+	zkprobe_wait(&free);
+	ck_assert_int_eq(free.rc, 0);
+	zkprobe_call(&late, &t);
+	zkprobe_wait(&late);
+	ck_assert_int_eq(late.rc, -EIO);
+	zktest_close(&t);
+}
+END_TEST
+
 UNIT_MAIN("zk_session", test_states, test_every_change_is_told,
 	  test_repeated_events, test_read_only_server, test_wait_connected,
 	  test_nothing_is_sent_without_a_connection, test_lost_connection,
 	  test_expiry, test_expiry_with_many_in_flight,
 	  test_reopening_fails_at_first, test_expiry_again_and_again,
 	  test_events_of_an_old_handle, test_connected_before_open_returns,
-	  test_told_of_a_session_that_is_there)
+	  test_told_of_a_session_that_is_there, test_bound_to_a_session)

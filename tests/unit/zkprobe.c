@@ -178,7 +178,12 @@ static void call(struct zk *zk, const struct zkprobe *p, const char *path,
 
 void zkprobe_call(struct zkprobe *p, struct zktest *t)
 {
-	struct zk_to to = {.cb = on_answer, .arg = p, .owner = p->owner};
+	struct zk_to to = {
+		.cb = on_answer,
+		.arg = p,
+		.owner = p->owner,
+		.session = p->session,
+	};
 	bool outer = calling;
 	/* Not the caller's: it need not stay when the call has returned. */
 	char *path = xstrdup(path_of(p));

@@ -56,6 +56,7 @@ struct zkprobe {
 	const char *path; /* "/p" if NULL */
 	const void *key;  /* of a wait */
 	struct zk_owner *owner;
+	int64_t session; /* the one it is bound to; 0: none */
 	void (*then)(struct zkprobe *p); /* called by the answer; may be NULL */
 	void *arg;
 
