@@ -35,9 +35,19 @@ keep() {
 	trap '' HUP INT TERM
 	"$@" || path=
 	echo "$path"
-	exec >/dev/null 4>&- 6<&-
-	cat
-	[ -z "$path" ] || rm -f -- "$mnt/$path"
+	exec >/dev/null 2>&1 4>&- 6<&-
+	[ -z "$path" ] || { cat && is_mine && rm -f -- "$mnt/.ephemeral/$path"; }
+}
+
+# Listed in .ephemeral is what this session has made and still has: after an
+# expiry, the name may be somebody else's.
+is_mine() {
+	local entry
+
+	for entry in "$mnt/.ephemeral/${path%/*}"/*; do
+		[ "${entry##*/}" != "${path##*/}" ] || return 0
+	done
+	return 1
 }
 
 # Give up what is held, and wait until it is gone.

@@ -203,10 +203,11 @@ def test_members_come_and_go(m, m2, zk, recipe):
     wait_equal(lambda: zk.get_children("/g"), [], 20)
 
 
-def test_a_member_whose_daemon_dies(m, mortal, zk, recipe):
+def test_a_member_whose_daemon_dies(m, mortal, zk, recipe, log):
     zk.create("/g", None)
-    proc = recipe("member", mortal / "g", "a", "sleep", "1000")
-    wait_for(lambda: os.listdir(m / "g"), 20)
+    proc = recipe("member", mortal / "g", "a", *says(log, "here"))
+    wait_equal(log, ["here"], 20)
+    assert len(os.listdir(m / "g")) == 1
     mortal.kill()
     wait_equal(lambda: os.listdir(m / "g"), [], 30)
     assert proc.poll() is None
