@@ -106,7 +106,13 @@ double fs_negative_timeout(struct fs *fs, const struct target *target)
 	    target->view != VIEW_MAIN || !watch_is_valid_locked(fs, node) ||
 	    !is_settled(fs, node))
 		return 0;
-	return node->absent || target->data ? FS_TIMEOUT : 0;
+	if (target->data)
+		return FS_TIMEOUT;
+	/* Nobody here remembers who was told; the list finds what came. */
+	return node->absent && node->parent &&
+			       listing_is_held_locked(node->parent)
+		       ? FS_TIMEOUT
+		       : 0;
 }
 
 void fs_forget(struct fs *fs, uint64_t ino, uint64_t n)

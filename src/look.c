@@ -191,7 +191,8 @@ static void on_queue(void *arg, const struct zk_result *r)
 
 /*
  * An error says nothing: the connection is lost, and when it is back all that
- * is known is compared.
+ * is known is compared.  That is when the feed is; if that has not broken, it
+ * is asked again.
  */
 static void on_read(void *arg, const struct zk_result *r)
 {
@@ -210,6 +211,8 @@ static void on_read(void *arg, const struct zk_result *r)
 		ephemerals_del(&fs->eph, op->path);
 	if (r->rc == 0 || r->rc == -ENOENT)
 		watch_answered_locked(fs, op->node, &op->ask);
+	else if (r->rc == -EIO && watch_guard_locked(fs, op->node) != 0)
+		op->node->told.again = true;
 	if (r->rc == 0)
 		ask = kind_ask_locked(fs, op->node, &op->ask);
 	fs_unlock(fs);

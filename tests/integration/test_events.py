@@ -624,3 +624,20 @@ def killed_in_the_middle(m):
     ok("fusermount3", "-u", m.path)
     m.destroy()
     m.check_gone()
+
+
+def test_name_that_came_while_there_was_no_feed(mount, server, chroot, zk):
+    """That it was not there is not kept for ever, listed or not."""
+    with Proxy(server.hostport) as proxy:
+        m = mount(proxy.hostport + chroot)
+        for d in ("listed", "walked"):
+            zk.create(f"/{d}/e", b"", makepath=True)
+        os.listdir(m / "listed")
+        for d in ("listed", "walked") * 2:
+            assert not (m / d / "x").exists()
+        proxy.block()
+        for d in ("listed", "walked"):
+            zk.create(f"/{d}/x", b"v")
+        proxy.unblock()
+        for d in ("listed", "walked"):
+            wait_for(lambda: (m / d / "x").exists(), 20)
