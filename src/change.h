@@ -11,6 +11,10 @@
  * As with the calls of zk.h, on which these stand, the callback comes once,
  * from another thread, with no lock held; what is passed is copied or
  * referenced.  A change that fails with -ENOENT has learned that, too.
+ *
+ * One whose answer got lost is looked up before the callback hears of it, and
+ * sent again where it has not taken place (settle.h).  Of a transaction that
+ * is for the caller, who is told -ESTALE.
  */
 
 #include "node.h"

@@ -40,7 +40,7 @@
  *
  * A read is sent again after a lost connection or an expired session.  A
  * change is not: its outcome is unknown, and the callback gets -EIO with
- * `unknown` set.
+ * `unknown` set (settle.h finds out).
  *
  * Sent calls are found by number, never by pointer: a completion that comes
  * twice, late, or after a call has been given up finds nothing.
@@ -150,6 +150,7 @@ struct zk_to {
 	struct zk_owner *owner; /* NULL if nobody can interrupt the call */
 	/* If not 0: rather -EIO than to be sent in another session. */
 	int64_t session;
+	int64_t until; /* ms of now_ms(), instead of `timeout`; 0: that */
 };
 
 /* What to create. */

@@ -373,7 +373,8 @@ static void call_submit(struct zk *zk, struct zk_call *call)
 	bool send;
 
 	pthread_mutex_lock(&zk->lock);
-	call->deadline = now + zk->config.timeout_ms;
+	call->deadline = call->to.until ? call->to.until
+					: now + zk->config.timeout_ms;
 	if (call->to.owner && atomic_load(&call->to.owner->interrupted))
 		call->give_up_at = now + ZK_INTERRUPT_GRACE_MS;
 	send = can_send_locked(zk) && list_empty(&zk->held) && !zk->flushing;

@@ -62,6 +62,10 @@ class Connection:
 class Proxy:
     """Connections to hostport go to @target until they are cut."""
 
+    def connect(self, client, server):
+        """What carries bytes between two sockets."""
+        return Connection(client, server)
+
     def __init__(self, target):
         host, port = target.rsplit(":", 1)
         self.target = host, int(port)
@@ -98,7 +102,7 @@ class Proxy:
         except OSError:
             client.close()
             return
-        self.connections.append(Connection(client, server))
+        self.connections.append(self.connect(client, server))
         if not self._open:
             self.block()        # it was closed meanwhile
 
