@@ -22,9 +22,10 @@ from kazoo.security import OPEN_ACL_UNSAFE
 
 from harness import announcer, model, procs, sizes, tree
 from harness.files import get, ok, put, shell
-from harness.inotify import CLOSE_WRITE, IGNORED, MODIFY, Inotify
+from harness.inotify import CLOSE_WRITE, CREATE, IGNORED, MODIFY, Inotify
 from harness.model import Watcher
-from harness.proxy import Proxy
+from harness.proxy import ADD_WATCH, Proxy
+from harness.tamper import TamperProxy
 from harness.threads import repeating
 from harness.wait import SLOW, wait_for
 
@@ -641,3 +642,22 @@ def test_name_that_came_while_there_was_no_feed(mount, server, chroot, zk):
         proxy.unblock()
         for d in ("listed", "walked"):
             wait_for(lambda: (m / d / "x").exists(), 20)
+
+
+def test_name_that_was_listed_while_there_was_no_feed(mount, server, chroot,
+                                                      zk):
+    """Who listed has seen it; who watches hears of it all the same."""
+    zk.create("/d", None)
+    zk.create("/d/e", b"v")
+    with TamperProxy(server.hostport) as proxy, Inotify() as notify:
+        m = mount(proxy.hostport + chroot, f"session_timeout={3 * SLOW:g}")
+        notify.add_watch(m / "d")
+        os.listdir(m / "d")
+        rule = proxy.on("dark-before", ADD_WATCH)
+        proxy.cut_feeds()
+        assert rule.hit.wait(20 * SLOW)
+        zk.create("/d/x", b"v")
+        assert sorted(os.listdir(m / "d")) == ["e", "x"]
+        seen = notify.until(lambda evs: any(
+            e.mask & CREATE and e.name == "x" for e in evs), 20)
+        assert [e.name for e in seen if e.mask & CREATE] == ["x"]

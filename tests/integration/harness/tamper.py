@@ -17,7 +17,7 @@ dark-before the request is lost, and from then on nothing passes; nobody is
             told that
 dark-after  the same, and the request arrives
 half-open   the request arrives; the server's end is closed, the client is
-            not told
+            not told of that
 late        the connection is lost, and the request arrives when deliver() is
             called
 
@@ -26,6 +26,7 @@ What happens to all connections together:
     freeze() thaw()     nothing passes, and what was sent meanwhile does later
     darken()            nothing passes any more on those there are
     abandon()           the server's ends are closed, the clients are not told
+    terminate()         the sessions are closed, as if the clients had done it
     delay = s           each frame takes up to so long
     budget = n          each connection is cut after so many bytes or less
 """
@@ -42,7 +43,20 @@ from .proxy import Connection, Proxy
 DELETE = 2
 SET = 5
 MULTI = 14
+CLOSE_SESSION = -11
 CREATE = 15             # create2, which is what the client library sends
+
+
+def close_session(target, session):
+    """Take the session over by another connection, and close it."""
+    sid, password = session
+    connect = struct.pack(">iqiqi", 0, 0, 10_000, sid, len(password))
+    connect += password + b"\0"
+    with socket.create_connection(target, 10) as s:
+        for request in connect, struct.pack(">ii", 1, CLOSE_SESSION):
+            s.sendall(struct.pack(">i", len(request)) + request)
+        while s.recv(1 << 12):
+            pass
 
 
 class Rule:
@@ -67,6 +81,7 @@ class Tampered(Connection):
         self.proxy = proxy
         self.dark = False
         self.replies = {}       # xid -> rule, of what is to happen to them
+        self.session = None     # id and password
         self.left = random.randint(1, proxy.budget) if proxy.budget else None
         super().__init__(client, server)
 
@@ -78,7 +93,9 @@ class Tampered(Connection):
 
     def _down(self):
         with contextlib.suppress(OSError):
-            for frame in self._frames_of(self.server):
+            for number, frame in enumerate(self._frames_of(self.server)):
+                if number == 0:
+                    self._connected(frame)
                 self._reply(frame)
         self._end(self.server)
 
@@ -122,6 +139,11 @@ class Tampered(Connection):
             return self._pass(self.server, frame)
         getattr(self, "_do_" + rule.action.replace("-", "_"))(
             rule, xid, frame)
+
+    def _connected(self, frame):
+        """The answer to a connect request names the session."""
+        _, _, _, sid, size = struct.unpack_from(">iiiqi", frame)
+        self.session = sid, frame[24:24 + size]
 
     def _reply(self, frame):
         (xid,) = struct.unpack_from(">i", frame, 4)
@@ -214,6 +236,11 @@ class TamperProxy(Proxy):
     def abandon(self):
         for c in self.connections:
             c.leave_client()
+
+    def terminate(self):
+        for c in self.connections:
+            if c.session and not c.closed:
+                close_session(self.target, c.session)
 
     def cut(self):
         """Cut all there are; new ones pass."""
