@@ -43,7 +43,7 @@ void own_release(struct fs *fs);
 
 void own_begin_locked(struct fs *fs, struct own *own, struct node *node,
 		      bool lists);
-/* @unknown: whether it has been changed is not known. */
+/* @unknown: whether it has been changed is not known, or was not at a time. */
 void own_end_locked(struct fs *fs, struct own *own, bool changed,
 		    bool unknown);
 

@@ -3,6 +3,7 @@
 
 import collections
 import time
+from errno import EEXIST
 from typing import NamedTuple
 
 from faults.load import APPENDED, REGISTERS
@@ -36,7 +37,8 @@ class Judgement:
                      if x.what == "slow"]
         self.acknowledged = sum(x.what in WRITES and x.errno == 0
                                 for x in lines)
-        self.refused = sum(x.what in WRITES and x.errno != 0 for x in lines)
+        self.refused = sum(x.what in WRITES and x.errno not in (0, EEXIST)
+                           for x in lines)
         self.lost = []
         for name in REGISTERS:
             self._register(name)

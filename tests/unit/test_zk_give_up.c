@@ -78,6 +78,31 @@ START_TEST(test_deadline)
 }
 END_TEST
 
+/* What is a part of something longer has what is left of its time. */
+START_TEST(test_deadline_of_its_own)
+{
+	struct zkprobe soon = {.type = ZKPROBE_GET, .patience = 100};
+	struct zkprobe late = {.type = ZKPROBE_GET, .patience = 400};
+	struct zkprobe over = {.type = ZKPROBE_SET, .patience = -1};
+	struct fakelib *f = fakelib_new();
+	struct zktest t = {0};
+
+	zktest_open(&t, f, 200);
+	zkprobe_call(&soon, &t);
+	zkprobe_call(&late, &t);
+	zkprobe_call(&over, &t);
+	zkprobe_wait(&over);
+	zkprobe_wait(&soon);
+	zkprobe_wait(&late);
+	ck_assert_int_eq(over.rc, -EIO);
+	ck_assert(!over.unknown);
+	ck_assert_int_ge(took(&soon), 100);
+	ck_assert_int_ge(took(&late), 400);
+	ck_assert_int_lt(soon.answered_at, late.answered_at);
+	zktest_close(&t);
+}
+END_TEST
+
 /* A server that does not answer: who has waited long enough is told. */
 START_TEST(test_deadline_when_sent)
 {
@@ -371,7 +396,8 @@ START_TEST(test_many_given_up)
 }
 END_TEST
 
-UNIT_MAIN("zk_give_up", test_deadline, test_deadline_when_sent,
+UNIT_MAIN("zk_give_up", test_deadline, test_deadline_of_its_own,
+	  test_deadline_when_sent,
 	  test_deadline_of_a_lost_read, test_deadline_for_want_of_room,
 	  test_interrupted_while_held, test_interrupted_when_sent,
 	  test_true_answer_within_the_grace, test_interrupted_before_the_call,

@@ -190,6 +190,8 @@ void zkprobe_call(struct zkprobe *p, struct zktest *t)
 
 	p->t = t;
 	p->asked_at = now_ms();
+	if (p->patience)
+		to.until = p->asked_at + p->patience;
 	calling = true;
 	call(t->zk, p, path, to);
 	calling = outer;

@@ -57,6 +57,7 @@ struct zkprobe {
 	const void *key;  /* of a wait */
 	struct zk_owner *owner;
 	int64_t session; /* the one it is bound to; 0: none */
+	int64_t patience; /* ms from now on; 0: as of the session */
 	void (*then)(struct zkprobe *p); /* called by the answer; may be NULL */
 	void *arg;
 
