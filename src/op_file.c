@@ -55,6 +55,8 @@ static int learn_base_locked(struct fetch *f, const struct zk_result *r)
 	return 0;
 }
 
+static bool base_is_in_hand_locked(struct fetch *f);
+
 static void on_fetched(void *arg, const struct zk_result *r)
 {
 	struct fetch *f = arg;
@@ -70,6 +72,9 @@ static void on_fetched(void *arg, const struct zk_result *r)
 		file_saw(f->file, f->file->seen);
 		rc = f->file->base ? 0 : -ESTALE;
 	}
+	/* The outage has begun since. */
+	if (rc == -EIO && base_is_in_hand_locked(f))
+		rc = 0;
 	node_put(&fs->nodes, &f->node);
 	fs_unlock(fs);
 	free(f->path);

@@ -255,6 +255,24 @@ static void lookup_absent(struct lookup *op)
 		lookup_negative(op);
 }
 
+static bool is_answered_locked(struct fs *fs, const struct target *target);
+static void lookup_start(struct lookup *op, bool answered);
+
+/* The outage has begun since it was asked for: what is known is served. */
+static void lookup_unanswered(struct lookup *op, int rc)
+{
+	struct fs *fs = op->req.fs;
+	bool known;
+
+	fs_lock(fs);
+	known = rc == -EIO && is_answered_locked(fs, &op->target);
+	fs_unlock(fs);
+	if (known)
+		lookup_start(op, true);
+	else
+		lookup_fail(op, rc);
+}
+
 static void on_exists(void *arg, const struct zk_result *r)
 {
 	struct lookup *op = arg;
@@ -264,7 +282,7 @@ static void on_exists(void *arg, const struct zk_result *r)
 	else if (r->rc == -ENOENT)
 		lookup_absent(op);
 	else
-		lookup_fail(op, r->rc);
+		lookup_unanswered(op, r->rc);
 }
 
 static void on_get(void *arg, const struct zk_result *r)
@@ -431,6 +449,8 @@ static double getattr_stat_locked(struct fs *fs, struct inode *inode,
 	return size >= 0 ? 0 : fs_attr_timeout(fs, inode);
 }
 
+static bool must_ask_locked(const struct inode *inode, const struct req *req);
+
 static void on_getattr(void *arg, const struct zk_result *r)
 {
 	struct getattr *op = arg;
@@ -453,6 +473,9 @@ static void on_getattr(void *arg, const struct zk_result *r)
 	inode = inode_find(&fs->nodes, op->ino);
 	/* What was removed can still be asked about by who has it open. */
 	if (rc == -ENOENT && op->ino != NODE_ROOT_INO)
+		rc = 0;
+	/* The outage has begun since. */
+	if (rc == -EIO && inode && !must_ask_locked(inode, &op->req))
 		rc = 0;
 	if (inode && rc == 0)
 		timeout = getattr_stat_locked(fs, inode, op->mine,

@@ -128,6 +128,28 @@ def test_what_is_known_is_served(behind, proxy, known, view):
     assert get(m / "app/other") == b"nobody reads it"
 
 
+def test_a_server_that_falls_silent(mount, own_server, client):
+    """Session and feed notice it one after the other; no reader does."""
+    zk = client(own_server.hostport)
+    zk.create("/conf", b"v")
+    zk.stop()
+    m = mount(own_server.hostport, "session_timeout=3", "timeout=2",
+              allow=".")
+    assert get(m / "conf") == b"v"
+    own_server.pause()
+    end = time.monotonic() + 60 * SLOW
+    while time.monotonic() < end:
+        assert get(m / "conf") == b"v"
+        assert os.stat(m / "conf").st_size == 1
+        s = status(m)
+        if (s["state"], s["feed"]) == ("lost", "down"):
+            break
+    assert s["state"] == "lost"
+    assert get(m / "conf") == b"v"
+    own_server.resume()
+    back(m)
+
+
 def test_what_needs_the_server_waits_for_it(behind, proxy, known):
     m = behind("timeout=60")
     known(m)
