@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "ephemerals.h"
+#include "node.h"
 #include "unit.h"
 
 /* The set below @dir as one string, separated by blanks. */
@@ -145,5 +146,54 @@ START_TEST(test_random)
 }
 END_TEST
 
+/* A node of which the kernel knows nothing, and its value. */
+static const struct node *value_of(struct node_table *t, const char *path)
+{
+	static struct zstat stat = {.czxid = 1, .mzxid = 1};
+	struct node *node = node_at(t, path), *same = node;
+	struct blob *data = blob_new("value", 5);
+
+	node_learn(t, node, &stat, data, 0);
+	blob_unref(data);
+	node_put(t, &node);
+	return same;
+}
+
+/* With keep_in, what is added is there to be made again. */
+START_TEST(test_values_are_kept)
+{
+	struct ephemerals e = {0};
+	struct node_table t;
+	const struct node *node;
+	struct node *found;
+
+	node_table_init(&t, "/", (struct node_policy){0}, 12);
+	e.keep_in = &t;
+	ephemerals_add(&e, "/a");
+	node = value_of(&t, "/a");
+	ck_assert_ptr_nonnull(node->data);
+	/* Others give way first, though they are younger. */
+	ephemerals_add(&e, "/b");
+	value_of(&t, "/b");
+	found = node_at(&t, "/other");
+	node_learn(&t, found, &(struct zstat){.czxid = 2, .mzxid = 2},
+		   node->data, 0);
+	ck_assert_ptr_null(found->data);
+	node_put(&t, &found);
+	ck_assert_ptr_nonnull(node->data);
+	/* But the bound is one for them too. */
+	ephemerals_add(&e, "/c");
+	value_of(&t, "/c");
+	ck_assert_uint_le(t.cached_bytes, 12);
+	ck_assert_ptr_null(node->data);
+	ephemerals_del(&e, "/b");
+	ephemerals_clear(&e);
+	ck_assert_uint_eq(t.n_nodes, 1);
+	ck_assert_ptr_eq(e.keep_in, &t);
+	node_table_release(&t);
+}
+END_TEST
+
 UNIT_MAIN("ephemerals", test_empty, test_add_once, test_below,
-	  test_below_the_root, test_random)
+	  test_below_the_root, test_random,
+	  test_values_are_kept)

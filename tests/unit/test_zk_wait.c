@@ -365,12 +365,15 @@ START_TEST(test_server)
 {
 	struct fakelib *f = fakelib_new();
 	struct zktest t = {0};
+	struct zk_stats stats;
 
 	zktest_open(&t, f, NEVER_MS);
 	assert_server(&t, "");
 	fakelib_connect(f);
 	zktest_wait_state(&t, ZK_CONNECTED);
 	assert_server(&t, "127.0.0.1:2181");
+	zk_get_stats(t.zk, &stats);
+	ck_assert_int_eq(stats.session_timeout_ms, FAKELIB_TIMEOUT_MS);
 	fakelib_lose(f, ZCONNECTIONLOSS);
 	zktest_wait_state(&t, ZK_LOST);
 	assert_server(&t, "");
@@ -388,7 +391,7 @@ START_TEST(test_server)
 }
 END_TEST
 
-/* The library does not tell of a server that is read-only. */
+/* Of one that is read-only, the library tells in another way. */
 START_TEST(test_server_read_only)
 {
 	struct fakelib *f = fakelib_new();
@@ -398,7 +401,7 @@ START_TEST(test_server_read_only)
 	assert_server(&t, "127.0.0.1:2181");
 	fakelib_connect_as(f, ZOO_READONLY_STATE, 7);
 	zktest_wait_state(&t, ZK_READ_ONLY);
-	assert_server(&t, "");
+	assert_server(&t, FAKELIB_READ_ONLY_SERVER);
 	zktest_close(&t);
 }
 END_TEST
