@@ -14,7 +14,8 @@
  * It is made with the value that was last known, which is kept for the
  * purpose in the cache for values: what has no room there (`-o cache_size=`)
  * cannot be renewed.  Neither can one whose ACL was changed, for it would come
- * back open to all; nor one that does not fit into a create.
+ * back open to all; nor one that does not fit into a create.  After a rename
+ * the value is read once more: a session that ends before that has lost it.
  *
  * If there is another znode of the name, it is left alone.  Whether a create
  * whose answer was lost has taken place, its owner tells.

@@ -386,6 +386,7 @@ def test_renew(renewing, zk):
     zk.set("/d/c", b"set by another client")
     wait_equal(lambda: get(m / "d/c"), b"set by another client")
     os.rename(m / ".ephemeral/d/a", m / ".ephemeral/d/moved")
+    assert get(m / "d/moved") == b"1"   # it is read again after a rename
     first = status(m)
     with Inotify() as inotify:
         inotify.add_watch(m / "d")
