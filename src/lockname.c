@@ -126,7 +126,8 @@ static bool holds_shared(const char *const *names, size_t n, const char *name)
 
 	if (!begins_with(name, "_c_") || strlen(name) < sizeof(owner))
 		return false;
-	snprintf(owner, sizeof(owner), "%s", name);
+	memcpy(owner, name, sizeof(owner) - 1);
+	owner[sizeof(owner) - 1] = '\0';
 	for (i = 0; i < n; i++) {
 		if (begins_with(names[i], owner) &&
 		    lockname_parse(names[i], NULL) == LOCKNAME_SHARED)

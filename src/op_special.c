@@ -273,6 +273,32 @@ void special_release(fuse_req_t freq, fuse_ino_t ino,
 	answer(freq, 0);
 }
 
+/* --- locks: there is nothing behind them to lock --------------------------- */
+
+void special_flock(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+		   int how)
+{
+	if (!special_is(ino))
+		return op_flock(freq, ino, fi, how);
+	answer(freq, -EOPNOTSUPP);
+}
+
+void special_getlk(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+		   struct flock *lock)
+{
+	if (!special_is(ino))
+		return op_getlk(freq, ino, fi, lock);
+	answer(freq, -EOPNOTSUPP);
+}
+
+void special_setlk(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+		   struct flock *lock, int sleep)
+{
+	if (!special_is(ino))
+		return op_setlk(freq, ino, fi, lock, sleep);
+	answer(freq, -EOPNOTSUPP);
+}
+
 /* --- the directory -------------------------------------------------------- */
 
 void special_opendir(fuse_req_t freq, fuse_ino_t ino,

@@ -152,6 +152,23 @@ static void get_path(struct req *req, struct inode *inode, size_t size)
 	req_xattr(req, path, strlen(path), size);
 }
 
+/* The fencing token: whose lock it is, where there are several, says the pid. */
+static void get_lock(struct req *req, struct inode *inode, size_t size)
+{
+	char text[XATTR_NUMBER_MAX];
+	struct fs *fs = req->fs;
+	int64_t czxid;
+	int rc;
+
+	fs_lock(fs);
+	rc = lock_token_locked(fs, inode, req->thread, &czxid);
+	fs_unlock(fs);
+	if (rc < 0)
+		return req_err(req, rc);
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)czxid);
+	req_xattr(req, text, strlen(text), size);
+}
+
 static void get_session(struct req *req, const struct xattr *x, size_t size)
 {
 	char text[ZK_SERVER_MAX] = "";
@@ -184,9 +201,9 @@ static void get(struct req *req, struct inode *inode, const struct xattr *x,
 	case XATTR_OF_SESSION:
 		if (inode->node == req->fs->nodes.root)
 			return get_session(req, x, size);
-		/* fall through */
-	case XATTR_OF_LOCK:
 		return req_err(req, -ENODATA);
+	case XATTR_OF_LOCK:
+		return get_lock(req, inode, size);
 	}
 }
 

@@ -37,6 +37,12 @@ void special_fsync(fuse_req_t freq, fuse_ino_t ino, int datasync,
 		   struct fuse_file_info *fi);
 void special_release(fuse_req_t freq, fuse_ino_t ino,
 		     struct fuse_file_info *fi);
+void special_flock(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+		   int how);
+void special_getlk(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+		   struct flock *lock);
+void special_setlk(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
+		   struct flock *lock, int sleep);
 void special_opendir(fuse_req_t freq, fuse_ino_t ino,
 		     struct fuse_file_info *fi);
 void special_readdir(fuse_req_t freq, fuse_ino_t ino, size_t size, off_t off,

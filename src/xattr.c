@@ -8,10 +8,7 @@
 
 #include "util.h"
 
-/*
- * In the order in which they are listed.  The lock's fencing token belongs
- * here as `lock`, of XATTR_OF_LOCK.
- */
+/* In the order in which they are listed. */
 static const struct xattr table[] = {
 	{"czxid", XATTR_CZXID, XATTR_OF_STAT},
 	{"mzxid", XATTR_MZXID, XATTR_OF_STAT},
@@ -23,6 +20,7 @@ static const struct xattr table[] = {
 	{"num_children", XATTR_NUM_CHILDREN, XATTR_OF_CHILDREN},
 	{"path", XATTR_PATH, XATTR_OF_NAME},
 	{"acl", XATTR_ACL, XATTR_OF_ACL},
+	{"lock", XATTR_LOCK, XATTR_OF_LOCK},
 	{"session", XATTR_SESSION, XATTR_OF_SESSION},
 	{"state", XATTR_STATE, XATTR_OF_SESSION},
 	{"server", XATTR_SERVER, XATTR_OF_SESSION},

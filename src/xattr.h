@@ -25,7 +25,7 @@ enum xattr_source {
 	XATTR_OF_CHILDREN, /* the same, but it changes with the children */
 	XATTR_OF_NAME,     /* where the znode is: no request, ever */
 	XATTR_OF_ACL,      /* a request, each time; not listed */
-	XATTR_OF_LOCK,     /* reserved; nothing has it */
+	XATTR_OF_LOCK,     /* the lock held here, while there is one; not listed */
 	XATTR_OF_SESSION,  /* the mount; only in its root */
 };
 
@@ -40,6 +40,7 @@ enum xattr_id {
 	XATTR_NUM_CHILDREN,
 	XATTR_PATH,
 	XATTR_ACL,
+	XATTR_LOCK,
 	XATTR_SESSION,
 	XATTR_STATE,
 	XATTR_SERVER,

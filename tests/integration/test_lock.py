@@ -504,3 +504,25 @@ def test_a_locked_file_cannot_be_removed_or_renamed(m, m2, f, zk, lockers):
     queued(zk, 1)
     assert a.flock(UN) == "ok"
     assert get(m2 / "f") == b"new"
+
+
+def token(path):
+    return int(os.getxattr(path, "user.zk.lock"), 16)
+
+
+def test_fencing_token(pair, how, m, m2, zk):
+    """Larger with each holder, and there only while it is held."""
+    exclusive, _, unlock = how
+    last = 0
+    for i in range(4):
+        mount = (m, m2)[i % 2]
+        assert exclusive(pair[i % 2]) == "ok"
+        lock, = zk.get_children("/f")
+        assert token(mount / "f") == zk.exists(f"/f/{lock}").czxid
+        assert token(mount / "f") > last
+        last = token(mount / "f")
+        with fails("ENODATA"):
+            token((m2, m)[i % 2] / "f")
+        assert unlock(pair[i % 2]) == "ok"
+        with fails("ENODATA"):
+            token(mount / "f")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`.znodefs`: how the mount fares, for people, scripts and Prometheus."""
 
+import fcntl
 import os
 import pathlib
 import re
+import select
 import shutil
 import stat
 import subprocess
@@ -88,6 +90,19 @@ def test_nothing_can_be_changed(m, zk, act):
         act(m / ".znodefs")
     assert sorted(os.listdir(m / ".znodefs")) == ["metrics", "status"]
     assert zk.get_children("/") == ["f"]
+
+
+@pytest.mark.parametrize("act", [
+    lambda fd: fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB),
+    lambda fd: fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB),
+    os.listxattr, lambda fd: os.getxattr(fd, "user.zk.version")])
+def test_no_znode_is_behind_it(m, act):
+    with opened(m / ".znodefs/status", os.O_RDONLY) as fd:
+        with fails("ENOTSUP"):
+            act(fd)
+        poll = select.poll()
+        poll.register(fd, select.POLLIN | select.POLLPRI)
+        assert poll.poll(0) == [(fd, select.POLLIN)]
 
 
 def test_what_it_says(m, zk, server, client):

@@ -194,7 +194,7 @@ def test_sizes(m, zk, chroot):
 
 @pytest.mark.parametrize("name, get_error, set_error, remove_error", [
     ("user.zk.nothing", "ENODATA", "ENOTSUP", "ENODATA"),
-    ("user.zk.lock", "ENODATA", "ENOTSUP", "ENODATA"),
+    ("user.zk.lock", "ENODATA", "ENOTSUP", "ENOTSUP"),
     ("user.other", "ENODATA", "ENOTSUP", "ENODATA"),
     ("user.zk.czxid", None, "ENOTSUP", "ENOTSUP"),
     ("user.zk.path", None, "ENOTSUP", "ENOTSUP"),
