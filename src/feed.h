@@ -82,6 +82,13 @@
 #define FEED_BACKOFF_MAX_MS 1000
 #define FEED_RETRY_MS       60000
 
+/*
+ * How long the answer to a connect is waited for: not longer than for anything
+ * else (two thirds of the session timeout), at first shorter, then doubled.
+ */
+#define FEED_PATIENCE_MIN_MS 2000
+#define FEED_PATIENCE_MAX_MS 600000
+
 /* How long feed_close() waits for the server to take leave. */
 #define FEED_CLOSE_MS 300
 

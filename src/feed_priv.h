@@ -65,6 +65,7 @@ struct feed {
 	struct feedproto_session session;
 	bool keep_session; /* not of a read-only server */
 	int backoff_ms;
+	int patience_ms; /* with a server that has not answered yet */
 	int drops;     /* in a row, at the first AddWatch */
 	int64_t up_ms; /* when up() was called */
 	bool quiet;    /* failures are logged once until up again */

@@ -60,10 +60,23 @@ static bool unanswered(const struct feed *f)
 	return f->asked && !f->answered;
 }
 
+/*
+ * A server that starts may accept a client and never answer it.  So the first
+ * answer is waited for a short time, and longer with each attempt.
+ */
+static int64_t silent_until(const struct feed *f)
+{
+	int64_t patience = f->timeout_ms * 2LL / 3;
+
+	if (f->phase < FEED_WATCHING)
+		patience = MIN(patience, (int64_t)f->patience_ms);
+	return f->heard_ms + patience;
+}
+
 /* When there will be something to do even if nothing comes. */
 static int64_t next_deadline(const struct feed *f)
 {
-	int64_t silence = f->heard_ms + f->timeout_ms * 2LL / 3;
+	int64_t silence = silent_until(f);
 
 	if (f->phase < FEED_WATCHING)
 		return silence;
@@ -80,8 +93,10 @@ static int keep_alive(struct feed *f)
 {
 	int64_t now = now_ms();
 
-	if (now >= f->heard_ms + f->timeout_ms * 2LL / 3)
+	if (now >= silent_until(f)) {
+		f->patience_ms = MIN(f->patience_ms * 2, FEED_PATIENCE_MAX_MS);
 		return -ETIMEDOUT;
+	}
 	if (f->phase < FEED_WATCHING)
 		return 0;
 	if ((unanswered(f) && !f->pings_out) ||
@@ -343,6 +358,7 @@ void *feed_thread(void *arg)
 	int64_t delay = 0;
 
 	f->backoff_ms = FEED_BACKOFF_MIN_MS;
+	f->patience_ms = FEED_PATIENCE_MIN_MS;
 	while (rest(f, delay))
 		delay = converse(f);
 	return NULL;

@@ -149,6 +149,7 @@ void feedtalk_come_up(struct feed *f)
 	if (!ready)
 		return;
 	f->phase = FEED_UP;
+	f->patience_ms = FEED_PATIENCE_MIN_MS;
 	f->up_ms = now_ms();
 	f->quiet = false;
 	log_debug("feed: up, session 0x%llx",
