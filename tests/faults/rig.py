@@ -26,6 +26,7 @@ from harness.wait import SLOW, wait_for
 MOUNTS = 2
 # Method of load.Load -> how many.  Holders of locks are to be one more.
 ROLES = {"writer": 4, "reader": 4}
+FEW = {"writer": 2, "reader": 2}
 SETTLE = 40             # seconds until everybody knows what is so
 
 
@@ -72,11 +73,12 @@ class Program:
 class Rig:
     """All of it, from start() to stop()."""
 
-    def __init__(self, place, fault, session, timeout, pace):
+    def __init__(self, place, fault, session, timeout, pace, roles):
         self.place = place
         self.session = session * SLOW
         self.timeout = timeout * SLOW
         self.pace = pace
+        self.roles = roles
         # A write in the middle is a read and a write, each with its patience.
         self.limit = (2 * self.timeout + 5 * SLOW +
                       fault.standstill * self.session)
@@ -122,8 +124,11 @@ class Rig:
             self.server.kill()
 
     def _make_tree(self):
-        self.zk = KazooClient(self.truth_hosts, timeout=60, connection_retry={
-            "max_tries": -1, "max_delay": 0.5})
+        # A server that starts may accept a client and never answer it, which
+        # the client notices when its timeout is over.
+        self.zk = KazooClient(self.truth_hosts, timeout=5 * SLOW,
+                              connection_retry={"max_tries": -1,
+                                                "max_delay": 0.5})
         self.zk.start(timeout=20 * SLOW)
         self.stack.callback(self._end_client)
         self.zk.create("/t", None)
@@ -153,7 +158,7 @@ class Rig:
 
     def _start_programs(self):
         directory = self.place.mkdir("history")
-        for role, count in ROLES.items():
+        for role, count in self.roles.items():
             for n in range(count):
                 program = Program(role, f"{role[0]}{n}",
                                   self.mounts[n % MOUNTS] / "t", directory,

@@ -9,7 +9,7 @@ import time
 import traceback
 
 from faults.faults import FAULTS
-from faults.rig import Rig
+from faults.rig import FEW, ROLES, Rig
 from harness import mount, procs, server, watchdog
 from harness.mount import Mount
 from harness.server import Server
@@ -53,12 +53,12 @@ def growth(before, after):
             yield f"mount {i}: {old[2]:.0f} MB became {new[2]:.0f}"
 
 
-def run(place, name, session=4, timeout=8, pace=0.002, load=2):
+def run(place, name, session=4, timeout=8, pace=0.002, load=2, roles=ROLES):
     """One run of one fault; what it was like."""
     fault = FAULTS[name]
     result = Result(name, runs=1)
     start = time.monotonic()
-    rig = Rig(place, fault, session, timeout, pace)
+    rig = Rig(place, fault, session, timeout, pace, roles)
     try:
         rig.start(fault.ensemble)
         rig.run(load)
@@ -126,7 +126,7 @@ def parse(argv):
     return options
 
 
-SHORT = {"session": 2, "timeout": 4, "pace": 0.02, "load": 0.5}
+SHORT = {"session": 2, "timeout": 4, "pace": 0.02, "load": 0.5, "roles": FEW}
 
 
 def run_all(options):
