@@ -75,7 +75,7 @@ bool erase_wait_locked(struct fs *fs, struct erase *e, struct zk_to to)
 	return true;
 }
 
-/* --- until it is done ------------------------------------------------------ */
+/* --- until it is done ----------------------------------------------------- */
 
 static void erase_send(struct erase *e);
 
@@ -183,7 +183,7 @@ void erase_pump(struct fs *fs)
 	}
 }
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 void erase_init(struct fs *fs)
 {

@@ -10,7 +10,7 @@
 #include "fs.h"
 #include "log.h"
 
-/* --- the book -------------------------------------------------------------- */
+/* --- the book ------------------------------------------------------------- */
 
 struct lock *lock_find_locked(struct fs *fs, const struct node *node,
 			      bool posix, uint64_t owner)
@@ -64,7 +64,7 @@ void lock_put_locked(struct fs *fs, struct lock **p)
 	free(lock);
 }
 
-/* --- holding --------------------------------------------------------------- */
+/* --- holding -------------------------------------------------------------- */
 
 /* Writes through a handle that holds a lock belong to the lock's session. */
 static void bind_locked(struct fs *fs, struct file *file)
@@ -114,7 +114,7 @@ struct erase *lock_drop_locked(struct fs *fs, struct lock *lock)
 	return e;
 }
 
-/* --- the ends of it -------------------------------------------------------- */
+/* --- the ends of it ------------------------------------------------------- */
 
 void lock_flush(struct fs *fs, const struct file *file, uint64_t owner)
 {
@@ -168,7 +168,7 @@ void lock_lose_locked(struct fs *fs, int64_t session)
 	}
 }
 
-/* --- questions ------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------ */
 
 pid_t lock_pid_locked(struct fs *fs, const struct node *node, const char *name)
 {
@@ -204,7 +204,7 @@ int lock_token_locked(struct fs *fs, const struct inode *inode, pid_t pid,
 	return rc;
 }
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 void lock_init(struct fs *fs)
 {

@@ -10,7 +10,7 @@
  * kernel names: an open file description for flock(2), a process for fcntl(2).
  * The two kinds stand in one line, as over NFS.  A lock lives while it is held
  * or somebody seeks it; all its znodes share the owner's part of their names.
- * How one is sought is op_lock.c's.
+ * How one is sought is in seek.h.
  *
  * A lock that is held ends by
  *
@@ -73,7 +73,7 @@ struct lock *lock_find_locked(struct fs *fs, const struct node *node,
 			      bool posix, uint64_t owner);
 void lock_put_locked(struct fs *fs, struct lock **lock);
 
-/* It is held by @hold from now on, which is taken; by what it was, is erased. */
+/* It is held by @hold from now on, which is taken; what it was by is erased. */
 void lock_hold_locked(struct fs *fs, struct lock *lock, struct lock_hold hold);
 /* It is held no more.  What to wait for, as of erase.h; NULL: it was not. */
 struct erase *lock_drop_locked(struct fs *fs, struct lock *lock);

@@ -68,7 +68,7 @@ bool lockname_are_all(const char *const *names, size_t n)
 	return true;
 }
 
-/* --- names made here ------------------------------------------------------- */
+/* --- names made here ------------------------------------------------------ */
 
 /* RFC 4122: the version is 4, random, and the variant 10 in binary. */
 void lockname_owner(char owner[LOCKNAME_OWNER_SIZE], const uint8_t random[16])
@@ -111,14 +111,14 @@ const char *lockname_find(const char *const *names, size_t n,
 	return NULL;
 }
 
-/* --- queues ---------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------- */
 
 static bool is_foreign(const char *name, const char *owner)
 {
 	return !*owner || !begins_with(name, owner);
 }
 
-/* Whether who has made the exclusive @name has a shared lock in line as well. */
+/* Whether who has made the exclusive @name stands in line to share as well. */
 static bool holds_shared(const char *const *names, size_t n, const char *name)
 {
 	char owner[LOCKNAME_OWNER_SIZE];

@@ -52,7 +52,7 @@ static inline bool lockname_is(const char *name)
 /* Whether all of them are lock znodes. */
 bool lockname_are_all(const char *const *names, size_t n);
 
-/* "_c_", 8-4-4-4 hex digits and dashes, NUL: what an owner's names begin with. */
+/* What an owner's names begin with: "_c_", 8-4-4-4 hex digits, dashes, NUL. */
 #define LOCKNAME_OWNER_SIZE (3 + 24 + 1)
 /* The same with the last twelve digits and a dash: one attempt. */
 #define LOCKNAME_PREFIX_SIZE (LOCKNAME_OWNER_SIZE + 12 + 1)

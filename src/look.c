@@ -78,25 +78,33 @@ static void push(struct list *queue, struct node *node, enum told_state state)
 static void enter(struct fs *fs, struct list *queue, struct node *node,
 		  enum told_state state)
 {
-	fs->look.open++;
+	if (list_empty(&node->told.open)) {
+		node->told.since = ++fs->look.entered;
+		list_add_tail(&fs->look.open, &node->told.open);
+	}
 	push(queue, node, state);
 }
 
 static void leave(struct fs *fs, struct node *node)
 {
-	struct look *l = &fs->look;
+	bool oldest = node->told.open.prev == &fs->look.open;
 
-	watch_settled_locked(fs, node);
-	node_put(&fs->nodes, &node);
-	if (l->open > 0 || !l->awaited)
+	list_del(&node->told.open);
+	if (!oldest || !fs->look.awaited)
 		return;
-	l->awaited = false;
-	zk_wake(fs->zk, &l->open);
+	fs->look.awaited = false;
+	zk_wake(fs->zk, &fs->look.open);
 }
 
-bool look_await_idle_locked(struct fs *fs, int ms, struct zk_to to)
+bool look_await_locked(struct fs *fs, uint64_t *since, int ms,
+		       struct zk_to to)
 {
-	if (fs->look.open == 0)
+	const struct node *oldest =
+		list_first(&fs->look.open, struct node, told.open);
+
+	if (*since == 0)
+		*since = fs->look.entered;
+	if (!oldest || oldest->told.since > *since)
 		return false;
 	fs->look.awaited = true;
 	zk_wait_ms(fs->zk, &fs->look.open, ms, to);
@@ -111,8 +119,6 @@ static void settle_locked(struct fs *fs, struct node *node)
 	enum node_view view;
 
 	pollers_changed_locked(fs, node);
-	if (told->state != TOLD_IDLE)
-		fs->look.open--;
 	told->state = TOLD_IDLE;
 	if (told->credit.own > 0) {
 		told->again = true; /* when that has ended */
@@ -127,6 +133,8 @@ static void settle_locked(struct fs *fs, struct node *node)
 		told_fill(told, &truth);
 	}
 	leave(fs, node);
+	watch_settled_locked(fs, node);
+	node_put(&fs->nodes, &node);
 }
 
 void look_locked(struct fs *fs, struct node *node)
@@ -279,6 +287,7 @@ void look_told_locked(struct fs *fs, struct node *node)
 
 void look_put_off_locked(struct fs *fs, struct node *node)
 {
+	leave(fs, node);
 	push(&fs->look.due, node, TOLD_DUE);
 }
 
@@ -288,6 +297,7 @@ void look_init(struct fs *fs)
 {
 	list_init(&fs->look.waiting);
 	list_init(&fs->look.due);
+	list_init(&fs->look.open);
 	cond_init(&fs->look.kick);
 }
 
@@ -297,6 +307,7 @@ static void release_queue(struct fs *fs, struct list *queue)
 		struct node *node = list_first(queue, struct node, told.link);
 
 		list_del(&node->told.link);
+		list_del(&node->told.open);
 		node_put(&fs->nodes, &node);
 	}
 }

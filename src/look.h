@@ -29,8 +29,9 @@ struct look {
 	struct list waiting; /* of node.told.link */
 	struct list due;     /* the same */
 	size_t reading;
-	size_t open;  /* names that are anywhere on the way */
-	bool awaited; /* somebody waits until there is none */
+	struct list open; /* of node.told.open: anywhere on the way */
+	uint64_t entered; /* counts those that have entered it */
+	bool awaited;     /* somebody waits for some to have left it */
 	pthread_cond_t kick; /* there is something for the announcer */
 	bool stopping;
 };
@@ -48,10 +49,13 @@ void look_compare_locked(struct fs *fs, struct node *node);
  */
 bool look_wait_locked(struct fs *fs, struct node *node, struct zk_to to);
 /*
- * Whether there is anything to be looked at or to be told: then to.cb() is
- * called when there is not, or after @ms.  On a busy tree there always may be.
+ * Whether anything that is on the way now is still to be looked at or told, but
+ * for what has been put off: then to.cb() is called within @ms, and this is to
+ * be asked again.  *@since is 0 the first time.  A name that changes all the
+ * time may be on its way for ever: patience is the caller's.
  */
-bool look_await_idle_locked(struct fs *fs, int ms, struct zk_to to);
+bool look_await_locked(struct fs *fs, uint64_t *since, int ms,
+		       struct zk_to to);
 /* Send reads for what waits, wake who polls.  Without the lock. */
 void look_pump(struct fs *fs);
 

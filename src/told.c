@@ -10,6 +10,7 @@ void told_init(struct told *t)
 	*t = (struct told){0};
 	list_init(&t->link);
 	list_init(&t->credited);
+	list_init(&t->open);
 }
 
 bool told_anywhere(const struct told *t)

@@ -102,6 +102,8 @@ struct told {
 	enum told_state state;
 	bool again;       /* something came meanwhile: look once more */
 	struct list link; /* in the queue of its state; the queue has a reference */
+	struct list open; /* of all that are on the way, oldest first; ... */
+	uint64_t since;   /* ... since this number, see look.h */
 
 	struct told_credit credit;
 	struct list credited; /* in a list that has a reference, while due */
