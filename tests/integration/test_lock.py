@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness.files import append, fails, get, ok, put, run, shell
+from harness.inotify import Inotify
 from harness.locker import Locker
 from harness.wait import SLOW, wait_equal, wait_for
 
@@ -426,6 +427,20 @@ def test_a_locked_file_is_a_file(m, m2, mount, source, f, zk, lockers):
     wait_equal(lambda: get(m / "f"), b"value+")
     assert a.flock(UN) == "ok"
     assert stat.S_ISREG(os.stat(m2 / "f").st_mode)
+
+
+def test_a_lock_is_no_event(m, m2, f, lockers):
+    """To those who watch the file or its directory."""
+    with Inotify() as watcher:
+        watcher.add_watch(m2)
+        watcher.add_watch(m2 / f)
+        a = lockers(m / f)
+        for how in (EX, SH, EX, UN):
+            assert a.flock(how) == "ok"
+        os.mkdir(m / "end")
+        seen = watcher.until(lambda events: "end" in [e.name for e in events])
+        # That the file came into being may be told only now.
+        assert {str(e) for e in seen} <= {"CREATE f", "CREATE,ISDIR end"}
 
 
 @pytest.mark.parametrize("first", ["lock", "child"])

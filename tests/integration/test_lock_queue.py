@@ -236,14 +236,15 @@ def test_one_wakes_per_release(server, m, m2, zk, zkroot):
 
 
 def wait_settled(server):
-    """Nothing but pings comes any more."""
-    def settled():
-        before = sum(server.sessions().values())
-        wait_for(lambda: True)
-        return sum(server.sessions().values()) - before <= 2
+    """Nothing but pings comes any more: ten times in a row."""
+    seen = [0, 0]       # requests so far, and how often no more than that
 
-    for _ in range(5):
-        wait_for(settled, 30, "nothing is under way")
+    def settled():
+        now = sum(server.sessions().values())
+        seen[:] = [now, seen[1] + 1 if now - seen[0] <= 1 else 0]
+        return seen[1] >= 10
+
+    wait_for(settled, 60, "nothing is under way", interval=0.05)
 
 
 # -- costs -------------------------------------------------------------------
@@ -279,6 +280,26 @@ def test_what_a_lock_costs(m, m2, zk, cost):
         zk.set("/f", b"w")
         wait_equal(lambda: get(m2 / "f"), b"w")
         assert cost(lambda: (get(m2 / "f"), os.stat(m2 / "f"))) == 0
+
+
+def test_what_has_data_and_children_costs_a_list_once(m, zk, cost):
+    """When it is first met: whether the children are lock znodes."""
+    zk.create("/t", None)
+    os.stat(m / "t")
+    for i in range(3):
+        zk.create(f"/t/d{i}", b"own data")
+        zk.create(f"/t/d{i}/c", b"v")
+        zk.create(f"/t/f{i}", b"v")
+        zk.create(f"/t/f{i}/lock-", b"", ephemeral=True, sequence=True)
+
+    def each(name):
+        number = iter(range(3))
+        return lambda: os.stat(m / f"t/{name}{next(number)}")
+
+    for name in ("d", "f"):
+        assert cost(each(name)) <= 2
+        assert cost(each(name)) == 0
+    assert os.path.isdir(m / "t/d0") and os.path.isfile(m / "t/f0")
 
 
 def test_a_remote_change_of_a_locked_file_costs_one_read(m, m2, zk, cost):
