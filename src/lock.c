@@ -170,6 +170,11 @@ void lock_lose_locked(struct fs *fs, int64_t session)
 
 /* --- questions ------------------------------------------------------------ */
 
+bool lock_is_lost_locked(struct fs *fs, const struct file *file)
+{
+	return file->lost || (file->session && zk_is_in_doubt(fs->zk));
+}
+
 pid_t lock_pid_locked(struct fs *fs, const struct node *node, const char *name)
 {
 	const struct lock *lock;

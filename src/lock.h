@@ -85,6 +85,12 @@ void lock_release_file(struct fs *fs, const struct file *file);
 /* The session has ended, or is another one than @session: so have the locks. */
 void lock_lose_locked(struct fs *fs, int64_t session);
 
+/*
+ * Whether what is done through @file is not to be: its lock is lost, or may be,
+ * for want of a connection.
+ */
+bool lock_is_lost_locked(struct fs *fs, const struct file *file);
+
 /* The pid that has taken the lock whose znode is @name; 0: not here. */
 pid_t lock_pid_locked(struct fs *fs, const struct node *node,
 		      const char *name);

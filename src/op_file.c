@@ -352,7 +352,7 @@ void op_read(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size, off_t off,
 	op->fetch = (struct fetch){
 		.req = &op->req, .file = op->file, .done = read_fetched};
 	fs_lock(fs);
-	lost = op->file->lost;
+	lost = lock_is_lost_locked(fs, op->file);
 	fetch = wants_newest(op->file, op->off);
 	fs_unlock(fs);
 	if (lost)

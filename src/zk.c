@@ -430,6 +430,17 @@ enum zk_state zk_get_state(struct zk *zk)
 	return state;
 }
 
+bool zk_is_in_doubt(struct zk *zk)
+{
+	bool doubt;
+
+	pthread_mutex_lock(&zk->lock);
+	doubt = zk->lost_at &&
+		now_ms() >= zk->lost_at + zk->granted_ms / 3;
+	pthread_mutex_unlock(&zk->lock);
+	return doubt;
+}
+
 void zk_get_stats(struct zk *zk, struct zk_stats *out)
 {
 	struct list *l;

@@ -121,6 +121,12 @@ void zk_server(struct zk *zk, char server[ZK_SERVER_MAX]);
 /* 0 while there has been no session. */
 int64_t zk_session_id(struct zk *zk);
 enum zk_state zk_get_state(struct zk *zk);
+/*
+ * Whether there has been no connection for so long that the server may have
+ * ended the session: a third of its timeout, for the library notices silence
+ * after two thirds.
+ */
+bool zk_is_in_doubt(struct zk *zk);
 
 struct zk_result {
 	int rc;       /* 0 or -errno, by zkerr.h */

@@ -179,6 +179,26 @@ def test_what_is_asked_for_in_an_outage(outage, own_server, fault):
         queued(connect(), 0, "/t/f")
 
 
+def test_a_lock_in_doubt(own_server, client, mount):
+    """Nobody reads in the belief of a lock that may be another's by now."""
+    zk = client(own_server.hostport)
+    zk.create("/t", None)
+    zk.create("/t/f", b"value")
+    m = mount(own_server.hostport + "/t", "session_timeout=6", allow=".")
+    with Locker() as a, Locker() as other:
+        a.open(m / "f")
+        other.open(m / "f")
+        assert a.flock(EX) == "ok"
+        assert a.read() == other.read() == "value"
+        own_server.kill()
+        wait_equal(a.read_on, "EIO", 30)
+        assert other.read_on() == "alue"
+        own_server.start()
+        wait_equal(a.read_on, "alue", 30)   # the session is still there
+        assert client(own_server.hostport).get_children("/t/f")
+        assert a.flock(UN) == "ok"
+
+
 def test_an_unlock_that_takes_too_long(outage, own_server):
     connect, mounted = outage
     m = mounted("timeout=1")
