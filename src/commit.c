@@ -54,12 +54,26 @@ static void finish(struct commit *c, int rc)
 	c->done(c, rc);
 }
 
+/*
+ * Of a truncation the kernel tells when the file is opened; if nothing is
+ * written, it is committed by the close.  Who has read meanwhile has seen the
+ * value before, and must hear of it once more.
+ */
+static void tell_again_locked(struct commit *c)
+{
+	const struct file *file = c->file;
+
+	if (file->bare && file->inode->node->given != file->given)
+		told_unheard(&file->inode->node->told);
+}
+
 /* The server has c->content. */
 static void committed(struct commit *c, const struct zk_result *r)
 {
 	struct fs *fs = c->req->fs;
 
 	fs_lock(fs);
+	tell_again_locked(c);
 	file_committed(c->file, c->content);
 	file_saw(c->file, r->stat->mzxid);
 	fs_unlock(fs);

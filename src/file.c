@@ -23,11 +23,13 @@ struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 	file->cut = file->dirty = file->bare = flags & O_TRUNC;
 	list_init(&file->polled);
 	file_saw(file, inode->node->known ? inode->node->stat.mzxid : 0);
+	file->given = inode->node->given;
 	return file;
 }
 
 void file_saw(struct file *file, int64_t mzxid)
 {
+	file->inode->node->given++;
 	file->seen = mzxid;
 	file->seen_gone = file->inode->gone;
 }

@@ -66,6 +66,7 @@ struct file {
 	off_t run_off;   /* of no meaning with append */
 	pid_t writer;    /* the thread that left it dirty */
 	int error;       /* broken: -errno */
+	uint32_t given;  /* node->given when it was opened */
 
 	enum file_condition condition;
 	int32_t if_version;

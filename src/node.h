@@ -92,6 +92,7 @@ struct node {
 	uint32_t changes;  /* counts what may have changed it */
 	uint32_t births;   /* the same of its children, own changes included */
 	uint32_t counted;  /* births as of which stat has them */
+	uint32_t given;    /* counts versions that openers have been given */
 	bool unread;       /* its data may not be read: no events either */
 
 	struct turn writers; /* one commit at a time */

@@ -270,6 +270,12 @@ void told_lost(struct told *t)
 	}
 }
 
+void told_unheard(struct told *t)
+{
+	if (told_anywhere(t))
+		t->mzxid = TOLD_OLDER;
+}
+
 /* --- changed here -------------------------------------------------------- */
 
 static void expect(struct told *t, enum told_event type)

@@ -183,6 +183,12 @@ void told_absent(struct told *t);
 void told_lost(struct told *t);
 
 /*
+ * Somebody may have read an older value since the kernel told of this one: it
+ * is to be announced.
+ */
+void told_unheard(struct told *t);
+
+/*
  * A change here has been told by the kernel: made or set; removed.  In a view
  * of which nothing is told, it is still to be announced in the others.
  */

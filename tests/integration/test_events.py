@@ -518,6 +518,20 @@ def test_content_is_new_when_the_event_is_seen(mount, source, zk, how):
     assert not stale
 
 
+def test_a_truncation_that_somebody_has_read_across(mount, source, zk):
+    """The kernel tells of it at once, and the close commits it."""
+    plant(zk, {"f": b"old"})
+    m = mount(source)
+    path = m / W / "f"
+    with Inotify() as inotify:
+        inotify.add_watch(path, MODIFY | CLOSE_WRITE)
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
+        assert get(path) == b"old"
+        os.close(fd)
+        inotify.until(lambda events: events and get(path) == b"")
+        assert get(path) == b""
+
+
 # -- after a gap ------------------------------------------------------------
 
 def gap_before(zk):
