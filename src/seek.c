@@ -227,8 +227,10 @@ static void on_queue(void *arg, const struct zk_result *r)
 		seek_wait(op, v.blocker);
 }
 
+/* In the session that our znode is of: in another one it is in no line. */
 static void seek_look(struct seek *op)
 {
+	op->w.req.session = op->session;
 	zk_children(fs_of(op)->zk, op->dir, req_to(&op->w.req, on_queue, op));
 }
 
