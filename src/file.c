@@ -14,6 +14,7 @@ struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 	struct file *file = xcalloc(1, sizeof(*file));
 
 	inode_open(inode);
+	file->refs = 1;
 	file->inode = inode;
 	list_add_tail(&inode->files, &file->in_inode);
 	list_add_tail(&fs->files, &file->in_fs);
@@ -65,6 +66,8 @@ void file_close(struct fs *fs, struct file *file)
 	struct fuse_pollhandle *ph;
 
 	fs_lock(fs);
+	if (--file->refs > 0)
+		return fs_unlock(fs);
 	if (file->dirty && file->run_len > 0 && !file->inode->unlinked)
 		log_warn("closed with %zu bytes that could not be committed",
 			 file->run_len);

@@ -47,6 +47,7 @@ enum file_condition {
 
 struct file {
 	struct inode *inode; /* counted by inode_open() */
+	unsigned refs; /* the kernel's handle, and of a flush at the end */
 	struct list in_inode;
 	struct list in_fs;
 	bool append;      /* O_APPEND */

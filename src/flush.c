@@ -39,6 +39,7 @@ static void flush_end(struct write_op *w, int rc)
 		log_warn("a file was open at the end and could not be "
 			 "committed: %s",
 			 strerror(-rc));
+	file_close(w->req.fs, w->file);
 	wait_put(op->wait);
 	free(op);
 }
@@ -80,18 +81,42 @@ static void await(struct flush_wait *wait, int timeout_ms)
 	wait_put(wait);
 }
 
-/* The files themselves stay until fs_release(). */
+/*
+ * With references: a RELEASE that is under way may be about to close one.
+ * Returns how many.
+ */
+static size_t take_dirty_locked(struct fs *fs, struct file ***files)
+{
+	struct file *file;
+	size_t n = 0;
+
+	list_for_each (file, &fs->files, in_fs)
+		n++;
+	*files = calloc(n + 1, sizeof(**files));
+	n = 0;
+	list_for_each (file, &fs->files, in_fs) {
+		if (*files && file->dirty && !file->error) {
+			file->refs++;
+			(*files)[n++] = file;
+		}
+	}
+	return n;
+}
+
 void flush_all(struct fs *fs, int timeout_ms)
 {
 	struct flush_wait *wait = xcalloc(1, sizeof(*wait));
-	struct file *file;
+	struct file **files;
+	size_t n, i;
 
 	pthread_mutex_init(&wait->lock, NULL);
 	pthread_cond_init(&wait->done, NULL);
 	wait->refs = 1;
-	list_for_each (file, &fs->files, in_fs) {
-		if (file->dirty && !file->error)
-			flush_file(fs, file, wait);
-	}
+	fs_lock(fs);
+	n = take_dirty_locked(fs, &files);
+	fs_unlock(fs);
+	for (i = 0; i < n; i++)
+		flush_file(fs, files[i], wait);
+	free(files);
 	await(wait, timeout_ms);
 }
