@@ -96,7 +96,7 @@ static void adopt_locked(struct fs *fs, struct node *dir,
 	for (i = 0; i < n; i++) {
 		child = node_get(&fs->nodes, dir, names[i]);
 		hold(child);
-		if (told_listed(&child->told))
+		if (told_listed(&child->told) || child->absent)
 			look_locked(fs, child);
 		node_put(&fs->nodes, &child);
 	}
@@ -126,17 +126,20 @@ static void compare_locked(struct fs *fs, struct node *dir,
 	}
 }
 
+/* What is listed, and known as absent, has one of the two wrong. */
 static void see_locked(struct fs *fs, struct node *dir,
 		       const char *const *names, size_t n, bool late)
 {
 	struct node *child;
+	bool owed;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		child = node_get(&fs->nodes, dir, names[i]);
 		listing_believe_locked(child);
 		hold(child);
-		if (told_listed(&child->told) && late)
+		owed = told_listed(&child->told);
+		if ((owed && late) || child->absent)
 			look_locked(fs, child);
 		node_put(&fs->nodes, &child);
 	}

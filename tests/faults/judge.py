@@ -6,7 +6,7 @@ import time
 from errno import EEXIST
 from typing import NamedTuple
 
-from faults.load import APPENDED, REGISTERS
+from faults.load import APPENDED, COUNTER, REGISTERS
 from faults.register import NEVER, Read, Write, violations
 from faults.values import Torn, name_of, names_of_lines
 
@@ -21,7 +21,7 @@ class Line(NamedTuple):
 
 
 INITIAL = "initial-0"
-WRITES = ("set", "append", "own", "temp", "claim")
+WRITES = ("set", "append", "own", "temp", "claim", "count")
 
 
 class Judgement:
@@ -44,6 +44,7 @@ class Judgement:
             self._register(name)
         for name in APPENDED:
             self._appended(name)
+        self._counted()
         self._own()
         self._claims()
 
@@ -86,6 +87,14 @@ class Judgement:
             if n > 1 or (n == 0 and x.errno == 0):
                 self.lost.append(f"{name}: line {x.value} is there {n} times")
         self.torn += [f"{name}: line {line!r}" for line in there]
+
+    def _counted(self):
+        """Who has the lock sees what was counted, and counts on."""
+        last = int(self.truth[f"/{COUNTER}"])
+        done = collections.Counter(x.value for x in self._of("count", COUNTER)
+                                   if x.errno == 0)
+        self.lost += [f"{COUNTER}: {value} by {n}, and it is {last}"
+                      for value, n in done.items() if n > 1 or value > last]
 
     def _own(self):
         for x in self.lines:

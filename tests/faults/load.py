@@ -13,10 +13,11 @@ success.  A system call that takes longer than LIMIT seconds is a line "slow".
 Nothing that a filesystem answers ends the program.
 
 The tree that the roles share: registers r0... that are set as a whole, files
-a0... that are appended to, claims/ with directories of which each has one
-maker, and own/ with files that belong to one writer each.
+a0... that are appended to, a counter that is locked, claims/ with directories
+of which each has one maker, and own/ with files that belong to one writer each.
 """
 
+import fcntl
 import json
 import mmap
 import os
@@ -29,6 +30,7 @@ from faults.values import Torn, name_of, names_of_lines, value_of
 
 REGISTERS = [f"r{i}" for i in range(4)]
 APPENDED = [f"a{i}" for i in range(2)]
+COUNTER = "counter"
 DIRECTORIES = ["claims", "own"]
 APPENDED_MAX = 100_000          # bytes; then it is left alone
 
@@ -184,6 +186,20 @@ class Load:
 
     def lines(self, name):
         return len(names_of_lines(self.get(name)))
+
+    def holder(self):
+        """Counts, through the descriptor that has the lock."""
+        try:
+            with open(self.path(COUNTER), "r+b", buffering=0) as f:
+                fcntl.flock(f, fcntl.LOCK_EX)   # others may have it for long
+                value = int(self.call(os.pread, f.fileno(), 30, 0)) + 1
+                self.note("count", COUNTER, value, self.count, f.fileno(),
+                          value)
+        except OSError as e:
+            self.say("lock", COUNTER, None, 0, time.monotonic(), e.errno)
+
+    def count(self, fd, value):
+        self.call(os.pwrite, fd, b"%d" % value, 0)
 
     # -- the end --
 

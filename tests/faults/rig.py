@@ -13,7 +13,7 @@ import time
 from kazoo.client import KazooClient
 
 from faults.judge import INITIAL, Judgement, Line
-from faults.load import APPENDED, DIRECTORIES, REGISTERS
+from faults.load import APPENDED, COUNTER, DIRECTORIES, REGISTERS
 from faults.values import value_of
 from harness import model, procs, tree
 from harness.ensemble import Ensemble
@@ -24,9 +24,9 @@ from harness.tamper import TamperProxy
 from harness.wait import SLOW, wait_for
 
 MOUNTS = 2
-# Method of load.Load -> how many.  Holders of locks are to be one more.
-ROLES = {"writer": 4, "reader": 4}
-FEW = {"writer": 2, "reader": 2}
+# Method of load.Load -> how many.
+ROLES = {"writer": 4, "reader": 4, "holder": 2}
+FEW = {"writer": 2, "reader": 2, "holder": 2}
 SETTLE = 40             # seconds until everybody knows what is so
 
 
@@ -138,6 +138,7 @@ class Rig:
             self.zk.create(f"/t/{name}", value_of(INITIAL))
         for name in APPENDED:
             self.zk.create(f"/t/{name}", b"")
+        self.zk.create(f"/t/{COUNTER}", b"0")
 
     def _end_client(self):
         self.zk.stop()
