@@ -414,10 +414,11 @@ static const struct feed_ops ops = {
 void watch_init(struct fs *fs)
 {
 	cond_init(&fs->watch.up);
-	/* That the root is there, nobody has to be told. */
+	/* That the root is there, nobody has to be told; more is not known. */
 	told_made(&fs->nodes.root->told,
 		  &(struct told_truth){.in = {true, true}, .dir = true},
 		  VIEW_MAIN);
+	fs->nodes.root->told.kind_known = false;
 }
 
 static int open_feed(struct fs *fs, struct feed **feed)
