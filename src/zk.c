@@ -33,9 +33,12 @@
 const char *zk_state_name(enum zk_state s)
 {
 	static const char *const names[] = {
-		[ZK_CONNECTING] = "connecting", [ZK_CONNECTED] = "connected",
-		[ZK_READ_ONLY] = "read-only",	[ZK_LOST] = "lost",
-		[ZK_EXPIRED] = "expired",	[ZK_AUTH_FAILED] = "auth-failed",
+		[ZK_CONNECTING] = "connecting",
+		[ZK_CONNECTED] = "connected",
+		[ZK_READ_ONLY] = "read-only",
+		[ZK_LOST] = "lost",
+		[ZK_EXPIRED] = "expired",
+		[ZK_AUTH_FAILED] = "auth-failed",
 		[ZK_CLOSED] = "closed",
 	};
 
@@ -210,9 +213,8 @@ static int open_handle(struct zk *zk)
 	zk->sendable = false;
 	pthread_mutex_unlock(&zk->lock);
 
-	zh = zookeeper_init2(zk->hosts, on_watch,
-			     zk->config.session_timeout_ms, NULL, h,
-			     ZOO_READONLY | ZOO_NO_LOG_CLIENTENV,
+	zh = zookeeper_init2(zk->hosts, on_watch, zk->config.session_timeout_ms,
+			     NULL, h, ZOO_READONLY | ZOO_NO_LOG_CLIENTENV,
 			     on_library_log);
 	pthread_mutex_lock(&zk->lock);
 	h->zh = zh;
@@ -435,8 +437,7 @@ bool zk_is_in_doubt(struct zk *zk)
 	bool doubt;
 
 	pthread_mutex_lock(&zk->lock);
-	doubt = zk->lost_at &&
-		now_ms() >= zk->lost_at + zk->granted_ms / 3;
+	doubt = zk->lost_at && now_ms() >= zk->lost_at + zk->granted_ms / 3;
 	pthread_mutex_unlock(&zk->lock);
 	return doubt;
 }

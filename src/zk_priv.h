@@ -3,8 +3,9 @@
 #define ZNODEFS_ZK_PRIV_H
 
 /*
- * What zk.c (the session and its keeper thread), zkcall.c (the life of a call)
- * and zksend.c (calls in the library's terms, there and back) share.
+ * What zk.c (the session and its keeper thread), zkcall.c (the life of a call),
+ * zkrequest.c and zkwait.c (what is asked for) and zksend.c (calls in the
+ * library's terms, there and back) share.
  *
  * zk->lock protects everything below it in struct zk, and every call that is
  * in a list or a slot.  It is the innermost lock of the program and is held
@@ -99,15 +100,15 @@ struct zk {
 	pthread_t keeper;
 
 	pthread_mutex_t lock;
-	pthread_cond_t kick;     /* something for the keeper; users reached 0 */
-	pthread_cond_t changed;  /* state changed */
+	pthread_cond_t kick;    /* something for the keeper; users reached 0 */
+	pthread_cond_t changed; /* state changed */
 
 	struct zk_handle *handle; /* NULL between two sessions */
 	enum zk_state state;
-	bool sendable; /* connected, and no submit has failed since */
-	int64_t lost_at; /* ms; when the connection went, 0 while there is one */
+	bool sendable;   /* connected, and no submit has failed since */
+	int64_t lost_at; /* ms; when the connection went, 0: it is there */
 	int64_t pause_until; /* ms; nothing is sent before, 0: now */
-	bool flushing; /* a thread sends what is held */
+	bool flushing;       /* a thread sends what is held */
 	bool kicked;
 	int64_t wake_at; /* ms; when the keeper comes by itself, 0: never */
 	bool closing;
@@ -115,12 +116,12 @@ struct zk {
 	int64_t session_id;
 	int granted_ms; /* the session timeout by the server's will */
 	char server[ZK_SERVER_MAX]; /* while connected */
-	int64_t reopen_at; /* ms; when the next session may be tried */
+	int64_t reopen_at;          /* ms; when the next session may be tried */
 
-	struct list held;   /* of zk_call, first in first out */
-	struct list waiting; /* of zk_call, until zk_wake() */
+	struct list held;     /* of zk_call, first in first out */
+	struct list waiting;  /* of zk_call, until zk_wake() */
 	struct list watching; /* of zk_call: its znode is there */
-	struct list failed; /* of zk_call with fail_rc, for the keeper */
+	struct list failed;   /* of zk_call with fail_rc, for the keeper */
 	struct zk_slot slots[ZK_IN_FLIGHT_MAX];
 	struct list free_slots; /* first in, first out */
 	size_t in_flight;
@@ -128,9 +129,18 @@ struct zk {
 	uint64_t sessions;
 };
 
-/* --- zkcall.c, for zk.c ------------------------------------------------- */
+/* --- zkcall.c, for all others -------------------------------------------- */
 
 void zkcall_init(struct zk *zk);
+/* A call with nothing but its path, which is copied. */
+struct zk_call *zkcall_new(enum zk_call_type type, const char *path,
+			   struct zk_to to);
+/* Off it goes: it is sent, or held. */
+void zkcall_submit(struct zk *zk, struct zk_call *call);
+/* Into the queue of those that wait to be sent. */
+void zkcall_hold_locked(struct zk *zk, struct zk_call *call);
+/* Leave the answer to the keeper: here is not the place to call back. */
+void zkcall_fail_locked(struct zk *zk, struct zk_call *call, int rc, int code);
 /* Send what is held, as far as slots go. */
 void zkcall_flush(struct zk *zk);
 /*

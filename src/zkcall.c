@@ -17,72 +17,16 @@
 
 /* --- memory -------------------------------------------------------------- */
 
-void zk_op_release(struct zk_op *op)
+struct zk_call *zkcall_new(enum zk_call_type type, const char *path,
+			   struct zk_to to)
 {
-	free(op->path);
-	blob_unref(op->data);
-	acl_release(&op->acl);
-}
+	struct zk_call *call = xcalloc(1, sizeof(*call));
 
-int zk_ops_add(struct zk_ops *ops, struct zk_op op)
-{
-	if (ops->n == ops->cap) {
-		size_t cap = ops->cap ? ops->cap * 2 : 4;
-		struct zk_op *v = reallocarray(ops->v, cap, sizeof(*v));
-
-		if (!v) {
-			zk_op_release(&op);
-			return -ENOMEM;
-		}
-		ops->v = v;
-		ops->cap = cap;
-	}
-	ops->v[ops->n++] = op;
-	return 0;
-}
-
-void zk_ops_release(struct zk_ops *ops)
-{
-	size_t i;
-
-	for (i = 0; i < ops->n; i++)
-		zk_op_release(&ops->v[i]);
-	free(ops->v);
-	*ops = (struct zk_ops){0};
-}
-
-/*
- * Jute: a string or buffer is its length in 4 bytes and its bytes, an int 4.
- * A step is a header (type, done, error: 9 bytes) and its record.
- */
-static size_t op_size(const struct zk_op *op)
-{
-	size_t size = 9 + 4 + strlen(op->path);
-	size_t i;
-
-	if (op->type == ZK_OP_DELETE)
-		return size + 4;
-	size += 4 + op->data->len + 4;
-	if (op->type == ZK_OP_SET)
-		return size;
-	if (op->acl.count == 0)
-		return size + 4 + 4 + 4 + strlen("world") + 4 +
-		       strlen("anyone");
-	size += 4;
-	for (i = 0; i < op->acl.count; i++)
-		size += 4 + 4 + strlen(op->acl.entries[i].scheme) + 4 +
-			strlen(op->acl.entries[i].id);
-	return size;
-}
-
-size_t zk_ops_size(const struct zk_ops *ops)
-{
-	size_t size = 8 + 9; /* request header, the header that ends the list */
-	size_t i;
-
-	for (i = 0; i < ops->n; i++)
-		size += op_size(&ops->v[i]);
-	return size;
+	list_init(&call->link);
+	call->type = type;
+	call->path = path ? xstrdup(path) : NULL;
+	call->to = to;
+	return call;
 }
 
 static void call_free(struct zk_call *call)
@@ -156,8 +100,7 @@ static struct zk_call *slot_find_locked(const void *cookie)
 /* --- answers ------------------------------------------------------------- */
 
 /* Leave the answer to the keeper: here is not the place to call back. */
-static void call_fail_locked(struct zk *zk, struct zk_call *call, int rc,
-			     int code)
+void zkcall_fail_locked(struct zk *zk, struct zk_call *call, int rc, int code)
 {
 	call->fail_rc = rc;
 	call->fail_code = code;
@@ -194,10 +137,10 @@ void zkcall_answer_failed(struct zk *zk)
 	}
 }
 
-static void hold_locked(struct zk *zk, struct zk_call *call)
+void zkcall_hold_locked(struct zk *zk, struct zk_call *call)
 {
 	if (zk->closing)
-		call_fail_locked(zk, call, -EIO, ZCLOSING);
+		zkcall_fail_locked(zk, call, -EIO, ZCLOSING);
 	else
 		list_add_tail(&zk->held, &call->link);
 }
@@ -225,7 +168,7 @@ static bool hold_again_locked(struct zk *zk, struct zk_call *call)
 	if (call->unknown || call->answered)
 		return false;
 	zk->pause_until = now_ms() + ZK_LOSS_PAUSE_MS;
-	hold_locked(zk, call);
+	zkcall_hold_locked(zk, call);
 	return true;
 }
 
@@ -290,9 +233,10 @@ static void send_failed(struct zk *zk, const void *cookie, int code)
 		slot_release_locked(zk, call);
 		if (code == ZINVALIDSTATE) {
 			zk->sendable = false;
-			hold_locked(zk, call);
+			zkcall_hold_locked(zk, call);
 		} else {
-			call_fail_locked(zk, call, zkerr_to_errno(code), code);
+			zkcall_fail_locked(zk, call, zkerr_to_errno(code),
+					   code);
 		}
 	}
 	pthread_mutex_unlock(&zk->lock);
@@ -334,7 +278,7 @@ static struct zk_call *next_held_locked(struct zk *zk)
 		call = list_first(&zk->held, struct zk_call, link);
 		if (!call || !is_too_late(zk, call))
 			break;
-		call_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
+		zkcall_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
 		call = NULL;
 	}
 	if (call) {
@@ -367,24 +311,24 @@ void zkcall_flush(struct zk *zk)
 	pthread_mutex_unlock(&zk->lock);
 }
 
-static void call_submit(struct zk *zk, struct zk_call *call)
+void zkcall_submit(struct zk *zk, struct zk_call *call)
 {
 	int64_t now = now_ms();
 	bool send;
 
 	pthread_mutex_lock(&zk->lock);
-	call->deadline = call->to.until ? call->to.until
-					: now + zk->config.timeout_ms;
+	call->deadline =
+		call->to.until ? call->to.until : now + zk->config.timeout_ms;
 	if (call->to.owner && atomic_load(&call->to.owner->interrupted))
 		call->give_up_at = now + ZK_INTERRUPT_GRACE_MS;
 	send = can_send_locked(zk) && list_empty(&zk->held) && !zk->flushing;
 	if (send && is_too_late(zk, call)) {
-		call_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
+		zkcall_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
 		send = false;
 	} else if (send) {
 		slot_take_locked(zk, call);
 	} else {
-		hold_locked(zk, call);
+		zkcall_hold_locked(zk, call);
 	}
 	if (zk->wake_at == 0 || zk->wake_at > patience_ends(call))
 		zk_kick_locked(zk); /* a deadline to watch */
@@ -400,12 +344,11 @@ static int64_t expire_locked(struct zk *zk, struct list *calls, int64_t now)
 	struct zk_call *call, *tmp;
 	int64_t next = 0;
 
-	list_for_each_safe(call, tmp, calls, link)
-	{
+	list_for_each_safe (call, tmp, calls, link) {
 		if (call->give_up_at)
-			call_fail_locked(zk, call, -EINTR, 0);
+			zkcall_fail_locked(zk, call, -EINTR, 0);
 		else if (call->deadline <= now)
-			call_fail_locked(zk, call, -EIO, ZCONNECTIONLOSS);
+			zkcall_fail_locked(zk, call, -EIO, ZCONNECTIONLOSS);
 		else
 			next = earliest(next, call->deadline);
 	}
@@ -418,12 +361,11 @@ static int64_t expire_watching_locked(struct zk *zk, int64_t now)
 	int64_t until = zk->lost_at ? zk->lost_at + zk->config.timeout_ms : 0;
 	struct zk_call *call, *tmp;
 
-	list_for_each_safe(call, tmp, &zk->watching, link)
-	{
+	list_for_each_safe (call, tmp, &zk->watching, link) {
 		if (call->give_up_at)
-			call_fail_locked(zk, call, -EINTR, 0);
+			zkcall_fail_locked(zk, call, -EINTR, 0);
 		else if (until && until <= now)
-			call_fail_locked(zk, call, -EIO, ZCONNECTIONLOSS);
+			zkcall_fail_locked(zk, call, -EIO, ZCONNECTIONLOSS);
 	}
 	return list_empty(&zk->watching) ? 0 : until;
 }
@@ -490,8 +432,7 @@ static void interrupt_locked(struct list *calls, const struct zk_owner *owner,
 {
 	struct zk_call *call;
 
-	list_for_each(call, calls, link)
-	{
+	list_for_each (call, calls, link) {
 		if (call->to.owner == owner)
 			call->give_up_at = now;
 	}
@@ -532,12 +473,11 @@ void zkcall_sweep(struct zk *zk, struct zk_handle *handle)
 			continue;
 		slot_release_locked(zk, call);
 		if (!hold_again_locked(zk, call))
-			call_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
+			zkcall_fail_locked(zk, call, -EIO, ZSESSIONEXPIRED);
 	}
-	list_for_each_safe(watching, tmp, &zk->watching, link)
-	{
+	list_for_each_safe (watching, tmp, &zk->watching, link) {
 		if (watching->handle == handle)
-			call_fail_locked(zk, watching, -EIO, ZSESSIONEXPIRED);
+			zkcall_fail_locked(zk, watching, -EIO, ZSESSIONEXPIRED);
 	}
 	pthread_mutex_unlock(&zk->lock);
 }
@@ -546,9 +486,8 @@ static void fail_all_locked(struct zk *zk, struct list *calls, int code)
 {
 	struct zk_call *call, *tmp;
 
-	list_for_each_safe(call, tmp, calls, link)
-	{
-		call_fail_locked(zk, call, -EIO, code);
+	list_for_each_safe (call, tmp, calls, link) {
+		zkcall_fail_locked(zk, call, -EIO, code);
 	}
 }
 
@@ -558,205 +497,5 @@ void zkcall_fail_held(struct zk *zk, int code)
 	fail_all_locked(zk, &zk->held, code);
 	fail_all_locked(zk, &zk->waiting, code);
 	fail_all_locked(zk, &zk->watching, code);
-	pthread_mutex_unlock(&zk->lock);
-}
-
-/* --- the calls ----------------------------------------------------------- */
-
-static struct zk_call *call_new(enum zk_call_type type, const char *path,
-				struct zk_to to)
-{
-	struct zk_call *call = xcalloc(1, sizeof(*call));
-
-	list_init(&call->link);
-	call->type = type;
-	call->path = path ? xstrdup(path) : NULL;
-	call->to = to;
-	return call;
-}
-
-void zk_get(struct zk *zk, const char *path, struct zk_to to)
-{
-	call_submit(zk, call_new(ZK_CALL_GET, path, to));
-}
-
-void zk_exists(struct zk *zk, const char *path, struct zk_to to)
-{
-	call_submit(zk, call_new(ZK_CALL_EXISTS, path, to));
-}
-
-void zk_children(struct zk *zk, const char *path, struct zk_to to)
-{
-	call_submit(zk, call_new(ZK_CALL_CHILDREN, path, to));
-}
-
-void zk_get_acl(struct zk *zk, const char *path, struct zk_to to)
-{
-	call_submit(zk, call_new(ZK_CALL_GET_ACL, path, to));
-}
-
-void zk_sync(struct zk *zk, const char *path, struct zk_to to)
-{
-	call_submit(zk, call_new(ZK_CALL_SYNC, path, to));
-}
-
-void zk_create(struct zk *zk, const char *path, struct blob *data,
-	       enum zk_mode mode, struct zk_to to)
-{
-	struct zk_call *call = call_new(ZK_CALL_CREATE, path, to);
-
-	call->data = blob_ref(data);
-	call->mode = mode;
-	call->ttl_ms = -1;
-	call_submit(zk, call);
-}
-
-void zk_create_ttl(struct zk *zk, const char *path, struct blob *data,
-		   int64_t ttl_ms, struct zk_to to)
-{
-	struct zk_call *call = call_new(ZK_CALL_CREATE, path, to);
-
-	call->data = blob_ref(data);
-	call->mode = ZK_TTL;
-	call->ttl_ms = ttl_ms;
-	call_submit(zk, call);
-}
-
-void zk_set(struct zk *zk, const char *path, struct blob *data, int version,
-	    struct zk_to to)
-{
-	struct zk_call *call = call_new(ZK_CALL_SET, path, to);
-
-	call->data = blob_ref(data);
-	call->version = version;
-	call_submit(zk, call);
-}
-
-void zk_delete(struct zk *zk, const char *path, int version, struct zk_to to)
-{
-	struct zk_call *call = call_new(ZK_CALL_DELETE, path, to);
-
-	call->version = version;
-	call_submit(zk, call);
-}
-
-void zk_set_acl(struct zk *zk, const char *path, struct acl *acl, int aversion,
-		struct zk_to to)
-{
-	struct zk_call *call = call_new(ZK_CALL_SET_ACL, path, to);
-
-	call->acl = *acl;
-	*acl = (struct acl)ACL_INIT;
-	call->version = aversion;
-	call_submit(zk, call);
-}
-
-void zk_multi(struct zk *zk, struct zk_ops *ops, struct zk_to to)
-{
-	struct zk_call *call = call_new(ZK_CALL_MULTI, NULL, to);
-
-	call->ops = *ops;
-	*ops = (struct zk_ops){0};
-	call_submit(zk, call);
-}
-
-/* --- waits ----------------------------------------------------------------- */
-
-void zk_wait(struct zk *zk, const void *key, struct zk_to to)
-{
-	zk_wait_ms(zk, key, zk->config.timeout_ms, to);
-}
-
-void zk_wait_ms(struct zk *zk, const void *key, int ms, struct zk_to to)
-{
-	struct zk_call *call = call_new(ZK_CALL_WAIT, NULL, to);
-
-	call->key = key;
-	pthread_mutex_lock(&zk->lock);
-	call->deadline = now_ms() + ms;
-	list_add_tail(&zk->waiting, &call->link);
-	if (zk->closing)
-		call_fail_locked(zk, call, -EIO, ZCLOSING);
-	else if (to.owner && atomic_load(&to.owner->interrupted))
-		call_fail_locked(zk, call, -EINTR, 0);
-	zk_kick_locked(zk); /* a deadline to watch */
-	pthread_mutex_unlock(&zk->lock);
-}
-
-void zk_wake(struct zk *zk, const void *key)
-{
-	struct zk_call *call, *tmp;
-
-	pthread_mutex_lock(&zk->lock);
-	list_for_each_safe(call, tmp, &zk->waiting, link)
-	{
-		if (!key || call->key == key)
-			call_fail_locked(zk, call, 0, ZOK);
-	}
-	pthread_mutex_unlock(&zk->lock);
-}
-
-/* --- watching -------------------------------------------------------------- */
-
-void zk_gone(struct zk *zk, const char *path, struct zk_to to)
-{
-	call_submit(zk, call_new(ZK_CALL_GONE, path, to));
-}
-
-/* A watch tells once: ask again. */
-static void watch_again_locked(struct zk *zk, struct zk_call *call)
-{
-	call->fired = false;
-	call->deadline = now_ms() + zk->config.timeout_ms;
-	list_del(&call->link);
-	hold_locked(zk, call);
-	zk_kick_locked(zk);
-}
-
-void zkcall_watch(struct zk *zk, struct zk_call *call)
-{
-	pthread_mutex_lock(&zk->lock);
-	if (zk->closing || call->answered) {
-		call_fail_locked(zk, call, -EIO, ZCLOSING);
-	} else if (call->fired) {
-		watch_again_locked(zk, call);
-	} else {
-		list_add_tail(&zk->watching, &call->link);
-		zk_kick_locked(zk); /* it may be interrupted already */
-	}
-	pthread_mutex_unlock(&zk->lock);
-}
-
-/* Of those whose answer is still to come, it is out of date when it does. */
-static void mark_fired_locked(struct zk *zk, const struct zk_handle *h,
-			      const char *path)
-{
-	size_t i;
-
-	for (i = 0; i < ZK_IN_FLIGHT_MAX && zk->in_flight > 0; i++) {
-		struct zk_call *call = zk->slots[i].call;
-
-		if (call && call->handle == h && call->type == ZK_CALL_GONE &&
-		    strcmp(call->path, path) == 0)
-			call->fired = true;
-	}
-}
-
-void zkcall_watch_fired(struct zk_handle *h, const char *path, bool gone)
-{
-	struct zk_call *call, *tmp;
-	struct zk *zk = h->zk;
-
-	pthread_mutex_lock(&zk->lock);
-	list_for_each_safe(call, tmp, &zk->watching, link)
-	{
-		if (call->handle != h || strcmp(call->path, path) != 0)
-			continue;
-		if (gone)
-			call_fail_locked(zk, call, 0, ZOK);
-		else
-			watch_again_locked(zk, call);
-	}
-	mark_fired_locked(zk, h, path);
 	pthread_mutex_unlock(&zk->lock);
 }
