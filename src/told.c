@@ -128,16 +128,28 @@ static void take_value(struct told *t, const struct told_truth *truth)
 	t->data_owed = false;
 }
 
+/*
+ * Those who have seen the name before it was announced believe in the value
+ * that it had then; they hear of a later one by itself.
+ */
+static bool has_value(const struct told *t, enum node_view view)
+{
+	return view == VIEW_MAIN && t->in[view] && t->owed[view] &&
+	       t->kind_known && t->mzxid != 0;
+}
+
 static void enter_view(struct told *t, const struct told_truth *truth,
 		       enum node_view view)
 {
+	bool keep = has_value(t, view);
+
 	t->set = t->in[view] = t->sure[view] = true;
 	t->owed[view] = false;
 	set_czxid(t, view, truth->czxid);
 	t->dir = truth->dir;
 	t->kind_known = true;
 	/* Values are told in the main view. */
-	if (view == VIEW_MAIN || !t->in[VIEW_MAIN])
+	if (!keep && (view == VIEW_MAIN || !t->in[VIEW_MAIN]))
 		take_value(t, truth);
 }
 
