@@ -38,7 +38,7 @@ USUAL = (NoNodeError, NodeExistsError, NotEmptyError, ConnectionLoss,
          NoChildrenForEphemeralsError, ConnectionClosedError)
 USUAL_ERRNO = {errno.ENOENT, errno.EEXIST, errno.EISDIR, errno.ENOTDIR,
                errno.ENOTEMPTY, errno.ESTALE, errno.EINVAL, errno.EXDEV,
-               errno.EPERM}
+               errno.EPERM, errno.EBUSY}
 
 
 def content(rng, i):
