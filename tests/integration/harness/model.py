@@ -86,7 +86,8 @@ class Model:
         path = join(directory, event.name)
         self._note(path, event.what())
         is_directory = bool(event.mask & inotify.ISDIR)
-        if event.mask & inotify.CREATE and path in self.tree \
+        came = event.mask & (inotify.CREATE | inotify.MOVED_TO)
+        if came and path in self.tree \
                 and (self.tree[path] is None) != is_directory:
             self._drop(path)    # made here, where another one was elsewhere
         if any(event.mask & mask for mask in GONE):
