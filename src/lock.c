@@ -90,6 +90,19 @@ static struct erase *let_go_locked(struct fs *fs, struct lock *lock)
 	return e;
 }
 
+/*
+ * What the steps of one system call have fetched stands for a moment where
+ * nothing is guarded (NODE_FRESH_MS).  Fetched before the lock was granted, it
+ * would be what was there before others had it.
+ */
+static void forget_fresh_locked(struct fs *fs)
+{
+	struct file *file;
+
+	list_for_each (file, &fs->files, in_fs)
+		file->inode->node->fresh_for = 0;
+}
+
 void lock_hold_locked(struct fs *fs, struct lock *lock, struct lock_hold hold)
 {
 	struct erase *e = NULL;
@@ -100,6 +113,7 @@ void lock_hold_locked(struct fs *fs, struct lock *lock, struct lock_hold hold)
 		lock->refs++;
 	lock->hold = hold;
 	bind_locked(fs, hold.file);
+	forget_fresh_locked(fs);
 	erase_put_locked(&e);
 }
 

@@ -111,7 +111,7 @@ def test_name_that_is_not_there(m, zk, cost):
     assert cost(miss) <= 1
     for i in range(TIMES):
         os.listdir(m / f"d{i}")
-    assert cost(miss) == 0
+    wait_for(lambda: cost(miss) == 0, what="absent names for nothing")
     assert cost(miss) == 0
 
 
