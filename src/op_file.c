@@ -89,7 +89,6 @@ static void fetch_get(struct fetch *f)
 static void on_sync(void *arg, const struct zk_result *r)
 {
 	struct fetch *f = arg;
-
 	struct fs *fs = f->req->fs;
 
 	if (r->rc == 0)

@@ -112,7 +112,6 @@ struct zk {
 	bool kicked;
 	int64_t wake_at; /* ms; when the keeper comes by itself, 0: never */
 	bool closing;
-	bool keeper_gone;
 	int64_t session_id;
 	int granted_ms; /* the session timeout by the server's will */
 	char server[ZK_SERVER_MAX]; /* while connected */

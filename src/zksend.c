@@ -59,22 +59,6 @@ static void on_data(int rc, const char *value, int len, const struct Stat *stat,
 	blob_unref(r.data);
 }
 
-static void on_stat(int rc, const struct Stat *stat, const void *cookie)
-{
-	struct zk *zk = zk_slot_of(cookie)->zk;
-	struct zk_call *call = zkcall_take(cookie, rc);
-	struct zk_result r = {0};
-	struct zstat zs;
-
-	if (!call)
-		return;
-	if (rc == ZOK) {
-		zs = stat_from_library(stat);
-		r.stat = &zs;
-	}
-	zkcall_complete(zk, call, &r, rc);
-}
-
 static void on_created(int rc, const char *path, const struct Stat *stat,
 		       const void *cookie)
 {
@@ -91,6 +75,11 @@ static void on_created(int rc, const char *path, const struct Stat *stat,
 		r.path = path;
 	}
 	zkcall_complete(zk, call, &r, rc);
+}
+
+static void on_stat(int rc, const struct Stat *stat, const void *cookie)
+{
+	on_created(rc, NULL, stat, cookie);
 }
 
 /*
