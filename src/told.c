@@ -458,11 +458,19 @@ static void assume_before(struct told *t, enum told_event type)
 	t->set = true;
 }
 
+/* What a change does is expected some moments before its credit is there. */
+static bool is_expected(const struct told_credit *c, enum told_event type,
+			int64_t now)
+{
+	return c->of[type] > 0 &&
+	       (c->own > 0 || (c->n > 0 && c->until >= now));
+}
+
 bool told_event(struct told *t, enum told_event type, int64_t now)
 {
 	struct told_credit *c = &t->credit;
 
-	if (c->n <= 0 || c->until < now || c->of[type] <= 0)
+	if (!is_expected(c, type, now))
 		assume_before(t, type);
 	c->of[type]--;
 	return told_credit_event(c, now);

@@ -293,10 +293,33 @@ START_TEST(test_own_events_of_a_rename)
 }
 END_TEST
 
+/* All of it is known from the reply on, also while its end is still to come. */
+START_TEST(test_own_events_in_the_middle_of_the_reply)
+{
+	struct told from = told_of(file(5, 5)), to = told_of(file(6, 6));
+
+	told_credit_begin(&from.credit);
+	told_credit_begin(&to.credit);
+	told_credit_begin(&to.credit);
+	ck_assert(!told_event(&to, TOLD_DELETED, 1));
+	told_covered(&to);
+	told_renamed(&from, &to);
+	told_moved_here(&to, VIEW_MAIN);
+	ck_assert(!told_event(&to, TOLD_CREATED, 1));
+	ck_assert(!told_event(&from, TOLD_DELETED, 1));
+	ck_assert(!told_credit_end(&to.credit, 1, 1));
+	ck_assert(!told_credit_end(&to.credit, 1, 1));
+	ck_assert(!told_credit_end(&from.credit, 1, 1));
+	assert_told(&to, file(7, 7), "");
+	assert_told(&from, nothing, "");
+}
+END_TEST
+
 UNIT_MAIN("told_events", test_renamed, test_renamed_over_another,
 	  test_renamed_while_something_is_due, test_renamed_before_it_is_told,
 	  test_renamed_ephemeral, test_exchanged, test_events_of_the_unheard_of,
 	  test_events_of_what_was_seen, test_events_of_what_was_told,
 	  test_credit, test_credit_of_several, test_credit_expires,
 	  test_own_event, test_own_event_before_the_reply,
-	  test_anothers_event_before_ours, test_own_events_of_a_rename)
+	  test_anothers_event_before_ours, test_own_events_of_a_rename,
+	  test_own_events_in_the_middle_of_the_reply)

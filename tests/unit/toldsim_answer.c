@@ -256,6 +256,9 @@ static void on_answer(struct sim *s, const struct sim_request *r)
 	} else if (!r->lost) {
 		on_done(s, p, r);
 	}
+	/* The caller is answered first, and nothing holds the feed up. */
+	while (sim_rand(s, 3) == 0 && sim_deliver(s))
+		;
 	sim_end_changes(s, r);
 	if (r->call == SIM_COMMIT)
 		close_embryo(s, p);
