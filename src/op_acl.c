@@ -11,13 +11,18 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "acl.h"
 #include "fs.h"
 #include "op.h"
+#include "settle.h"
 
 struct acl_op {
 	struct req req;
+	struct settle settle; /* set */
+	char *text; /* set: valid */
+	size_t len;
 	struct node *node; /* a reference */
 	struct watch_ask ask;
 	char *path;
@@ -57,6 +62,7 @@ static void acl_end(struct acl_op *op)
 	node_put(&fs->nodes, &op->node);
 	fs_unlock(fs);
 	free(op->path);
+	free(op->text);
 	free(op);
 }
 
@@ -122,28 +128,54 @@ static void on_judged(void *arg, const struct zk_result *r)
 	acl_end(op);
 }
 
-static void on_set_acl(void *arg, const struct zk_result *r)
+static void on_set_acl(struct settle *s, const struct zk_result *r)
 {
-	struct acl_op *op = arg;
+	struct acl_op *op = container_of(s, struct acl_op, settle);
 
 	op->rc = r->rc;
 	doubt(op);
 	zk_get(op->req.fs->zk, op->path, req_to(&op->req, on_judged, op));
 }
 
+static void send_acl(struct settle *s, struct zk_to to)
+{
+	struct acl_op *op = container_of(s, struct acl_op, settle);
+	struct acl acl = ACL_INIT;
+
+	if (acl_parse(&acl, op->text, op->len) < 0)
+		abort(); /* out of memory */
+	zk_set_acl(op->req.fs->zk, op->path, &acl, -1, to);
+}
+
+static int check_acl(const char *text, size_t len)
+{
+	struct acl acl = ACL_INIT;
+	int rc = acl_parse(&acl, text, len);
+
+	acl_release(&acl);
+	return rc;
+}
+
+/* If somebody else sets another in between, ours counts as the later one. */
 void op_acl_set(struct req *req, struct inode *inode, const char *text,
 		size_t len)
 {
-	struct acl acl = ACL_INIT;
+	int rc = check_acl(text, len);
 	struct acl_op *op;
-	int rc = acl_parse(&acl, text, len);
 
 	if (rc < 0)
 		return req_err(req, rc);
 	op = acl_new(req, inode);
 	if (!op)
-		return acl_release(&acl);
+		return;
+	op->text = xcalloc(1, len + 1);
+	memcpy(op->text, text, len);
+	op->len = len;
+	op->settle.req = &op->req;
+	op->settle.send = send_acl;
+	op->settle.done = on_set_acl;
+	op->settle.repeatable = true;
+	op->settle.look[0].path = op->path; /* for the log */
 	doubt(op);
-	zk_set_acl(op->req.fs->zk, op->path, &acl, -1,
-		   req_to(&op->req, on_set_acl, op));
+	settle_start(&op->settle);
 }

@@ -133,13 +133,20 @@ static void on_answer(void *arg, const struct zk_result *r)
 {
 	struct settle *s = arg;
 
+	/* Not sent again in time: what was sent before is in doubt still. */
+	if (s->doubted && s->repeatable && r->rc == -EIO)
+		return cannot_tell(s, r->rc);
 	if (!r->unknown)
 		return s->done(s, r);
 	s->doubted = true;
 	s->at = 0;
 	s->unread = false;
 	/* Who was interrupted does not wait for a look. */
-	if (r->rc == -EINTR || s->n_looks == 0)
+	if (r->rc == -EINTR)
+		cannot_tell(s, r->rc);
+	else if (s->repeatable)
+		send(s);
+	else if (s->n_looks == 0)
 		cannot_tell(s, r->rc);
 	else
 		zk_sync(s->req->fs->zk, s->look[0].path,

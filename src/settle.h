@@ -10,6 +10,8 @@
  *	                                  --> not there         send() again
  *	                                  --> cannot be told    done(), -EIO
  *
+ * What may be done twice (`repeatable`) is sent again without a look.
+ *
  * All of it takes no longer than one call may take (-o timeout=), counted from
  * settle_start(), and ends when the caller is interrupted: what was not known
  * by then is -EIO, or -EINTR, with `unknown` set, and a line in the log for the
@@ -50,6 +52,7 @@ struct settle {
 	struct settle_look look[2];
 	size_t n_looks;
 	bool multi;
+	bool repeatable;
 
 	/* Internal state. */
 	bool doubted; /* it was unknown at some time; done() may read it */

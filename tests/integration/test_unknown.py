@@ -19,7 +19,7 @@ from harness import procs
 from harness.files import append, get, put
 from harness.inotify import CREATE as IN_CREATE
 from harness.inotify import Inotify
-from harness.tamper import (CREATE, DELETE, MULTI, SET, TamperProxy)
+from harness.tamper import (CREATE, DELETE, MULTI, SET, SET_ACL, TamperProxy)
 from harness.wait import SLOW, wait_equal, wait_for
 
 # A connection on which nothing passes is given up after two thirds of it.
@@ -168,6 +168,30 @@ def test_ephemeral(proxy, m, zk, action):
     lose(proxy, action, CREATE, lambda: put(m / ".ephemeral/e", b"v"))
     assert zk.get("/e")[1].ephemeralOwner != 0
     still(zk, "/e", (b"v", 0))
+
+
+@pytest.mark.parametrize("action", NOT_APPLIED + APPLIED)
+def test_acl(proxy, m, zk, action):
+    zk.create("/f", b"v")
+    lose(proxy, action, SET_ACL,
+         lambda: os.setxattr(m / "f", "user.zk.acl", b"world:anyone:rwa"))
+    zk.sync("/f")
+    acl, stat = zk.get_acls("/f")
+    assert [(a.perms, a.id.scheme) for a in acl] == [(1 | 2 | 16, "world")]
+    assert stat.aversion == (1 if action in NOT_APPLIED else 2)
+
+
+@pytest.mark.parametrize("action", ["before", "after"])
+def test_sequential(proxy, m, zk, action):
+    """Its name is not known: it is not looked for, nor made again."""
+    zk.create("/q", None)
+    with pytest.raises(OSError) as e:
+        lose(proxy, action, CREATE,
+             lambda: put(m / ".sequential/q/task-", b"job"))
+    assert e.value.errno == errno.EIO
+    wait_for(lambda: "/q/task-: a change was sent" in m.log(), 10)
+    zk.sync("/q")
+    assert len(zk.get_children("/q")) == (1 if action == "after" else 0)
 
 
 def test_o_excl_that_arrived(proxy, m, zk):

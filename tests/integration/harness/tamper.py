@@ -42,6 +42,7 @@ from .proxy import Connection, Proxy
 
 DELETE = 2
 SET = 5
+SET_ACL = 7
 MULTI = 14
 CLOSE_SESSION = -11
 CREATE = 15             # create2, which is what the client library sends
