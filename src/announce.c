@@ -58,7 +58,7 @@ struct inode *announce_believed_locked(const struct node *node,
 		if (inode->kind != kind ||
 		    (kind == INODE_DIR && inode->view != view))
 			continue;
-		if (is_better(inode, best, told_czxid(&node->told, view)))
+		if (is_better(inode, best, node->told.czxid[view]))
 			best = inode;
 	}
 	return best;

@@ -243,8 +243,8 @@ static void set_locked(struct change *c, const struct zk_result *r)
 	struct fs *fs = c->fs;
 
 	node_learn(&fs->nodes, node, r->stat, c->data, c->thread);
-	if (c->view == VIEW_MAIN && look_truth_locked(fs, node, &truth))
-		told_set(&node->told, &truth);
+	if (look_truth_locked(fs, node, &truth))
+		told_set(&node->told, &truth, c->view);
 }
 
 static void on_set(struct settle *s, const struct zk_result *r)

@@ -123,7 +123,7 @@ static void on_base(void *arg, const struct zk_result *r)
 						   false));
 	if (rc < 0)
 		return finish(c, rc);
-	change_set(c->req, c->node, c->file->inode->view, c->content,
+	change_set(c->req, c->node, c->file->view, c->content,
 		   r->stat->version, on_set, c);
 }
 
@@ -178,7 +178,7 @@ static void send_whole(struct commit *c, bool create)
 		change_create(c->req, c->node, c->view, c->content, on_create,
 			      c);
 	else
-		change_set(c->req, c->node, c->file->inode->view, c->content,
+		change_set(c->req, c->node, c->file->view, c->content,
 			   -1, on_set, c);
 }
 

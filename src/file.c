@@ -16,6 +16,7 @@ struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 	inode_open(inode);
 	file->refs = 1;
 	file->inode = inode;
+	file->view = inode->view;
 	list_add_tail(&inode->files, &file->in_inode);
 	list_add_tail(&fs->files, &file->in_fs);
 	file->append = flags & O_APPEND;
@@ -26,6 +27,16 @@ struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 	file_saw(file, inode->node->known ? inode->node->stat.mzxid : 0);
 	file->given = inode->node->given;
 	return file;
+}
+
+enum node_view file_view(struct inode *inode, pid_t thread)
+{
+	if (inode->view != VIEW_MAIN || inode->entered == 0)
+		return inode->view;
+	if (inode->entered != thread)
+		return VIEW_COUNT;
+	inode->entered = 0;
+	return VIEW_EPHEMERAL;
 }
 
 void file_saw(struct file *file, int64_t mzxid)

@@ -50,6 +50,7 @@ struct file {
 	unsigned refs; /* the kernel's handle, and of a flush at the end */
 	struct list in_inode;
 	struct list in_fs;
+	enum node_view view; /* where it was opened, see file_view() */
 	bool append;      /* O_APPEND */
 	bool sync;        /* O_SYNC or O_DSYNC: every write commits */
 	bool direct;      /* O_DIRECT: reads are linearizable */
@@ -83,6 +84,13 @@ struct file {
 
 /* With fs->lock held. */
 struct file *file_new(struct fs *fs, struct inode *inode, int flags);
+/*
+ * In which view @thread opens @inode now: where it has looked it up.  An own
+ * ephemeral is one inode in both, and as neither keeps its name, the lookup
+ * comes right before.  VIEW_COUNT: that of others has come in between, so that
+ * it is not known.
+ */
+enum node_view file_view(struct inode *inode, pid_t thread);
 /* Its user has been given, or has made, the version of @mzxid. */
 void file_saw(struct file *file, int64_t mzxid);
 /* The size that this handle's user expects, or -1 if it is the node's. */

@@ -111,6 +111,7 @@ struct inode {
 	struct list files; /* of struct file, see file.h */
 	enum node_view view;
 	enum inode_kind kind;
+	pid_t entered; /* the thread that has last met it in `.ephemeral` */
 	bool gone;          /* its znode is no more, or not here any more */
 	bool unlinked;      /* ... because this mount removed it */
 	int64_t czxid;      /* of its znode; 0 while that is not known */

@@ -254,6 +254,7 @@ void op_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (rc == 0) {
 		op->file = file_new(fs, inode, fi->flags);
 		op->file->process = process;
+		op->file->view = file_view(inode, op->req.thread);
 	}
 	fs_unlock(fs);
 	if (rc < 0) {

@@ -81,6 +81,16 @@ static struct inode *target_inode_locked(struct fs *fs, struct target *target)
 	return face_locked(fs, node, target->view);
 }
 
+/* See file_view(). */
+static void entered_locked(struct inode *inode, enum node_view view,
+			   pid_t thread)
+{
+	if (view == VIEW_EPHEMERAL)
+		inode->entered = thread;
+	else if (inode->entered == thread)
+		inode->entered = 0;
+}
+
 static void lookup_negative(struct lookup *op)
 {
 	struct fs *fs = op->req.fs;
@@ -105,8 +115,10 @@ static void lookup_found(struct lookup *op, bool late)
 
 	fs_lock(fs);
 	inode = target_inode_locked(fs, &op->target);
-	if (inode)
+	if (inode) {
+		entered_locked(inode, op->target.view, op->req.thread);
 		fs_entry(fs, inode, op->target.view, &e);
+	}
 	if (inode && late)
 		look_locked(fs, op->target.node);
 	fs_unlock(fs);

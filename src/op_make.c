@@ -52,6 +52,8 @@ static struct file *open_made_locked(struct make *op, struct inode *inode)
 	struct file *file = file_new(op->req.fs, inode, op->fi.flags);
 
 	file->process = op->process;
+	if (op->target.view == VIEW_EPHEMERAL)
+		file->view = VIEW_EPHEMERAL;
 	op->fi.fh = (uintptr_t)file;
 	op->fi.direct_io = 1;
 	return file;

@@ -120,6 +120,7 @@ static void setattr_start(struct setattr *op, struct inode *inode,
 	if (!file) {
 		fs_lock(fs);
 		file = file_new(fs, inode, op->size == 0 ? O_TRUNC : 0);
+		file->view = file_view(inode, op->w.req.thread);
 		fs_unlock(fs);
 	}
 	if (op->size == 0 && !op->own_file)

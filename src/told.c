@@ -18,24 +18,22 @@ bool told_anywhere(const struct told *t)
 	return t->set && (t->in[VIEW_MAIN] || t->in[VIEW_EPHEMERAL]);
 }
 
+bool told_has_value(const struct told *t)
+{
+	return t->mzxid[VIEW_MAIN] != 0 || t->mzxid[VIEW_EPHEMERAL] != 0;
+}
+
 bool told_is_disputed(const struct told *t)
 {
 	enum node_view view;
 
 	for (view = 0; view < VIEW_COUNT; view++) {
 		if (t->in[view] &&
-		    (t->owed[view] || told_czxid(t, view) == TOLD_OLDER))
+		    (t->owed[view] || t->czxid[view] == TOLD_OLDER ||
+		     t->mzxid[view] == TOLD_OLDER))
 			return true;
 	}
-	return t->in[VIEW_MAIN] && (t->data_owed || t->mzxid == TOLD_OLDER);
-}
-
-static void set_czxid(struct told *t, enum node_view view, int64_t czxid)
-{
-	if (view == VIEW_MAIN)
-		t->czxid = czxid;
-	else
-		t->czxid_ephemeral = czxid;
+	return t->in[VIEW_MAIN] && t->data_owed;
 }
 
 /* --- what is due --------------------------------------------------------- */
@@ -50,7 +48,7 @@ static bool is_embryo(const struct told_truth *truth)
 static bool is_replaced(const struct told *t, const struct told_truth *truth,
 			enum node_view view)
 {
-	int64_t czxid = told_czxid(t, view);
+	int64_t czxid = t->czxid[view];
 
 	return (czxid != 0 && czxid != truth->czxid) ||
 	       (t->kind_known && t->dir != truth->dir);
@@ -72,18 +70,23 @@ static enum told_step next_of_data(const struct told *t,
 				   const struct told_truth *truth)
 {
 	if (truth->null)
-		return t->mzxid == TOLD_OLDER ? TOLD_DATA_UNLINK : TOLD_NOTHING;
+		return t->mzxid[VIEW_MAIN] == TOLD_OLDER ? TOLD_DATA_UNLINK
+							 : TOLD_NOTHING;
 	return TOLD_DATA_MODIFY;
 }
 
+/* There is no `.data` but in the main view. */
 static enum told_step next_of_value(const struct told *t,
-				    const struct told_truth *truth)
+				    const struct told_truth *truth,
+				    enum node_view view)
 {
+	if (!t->in[view] || (truth->dir && view != VIEW_MAIN))
+		return TOLD_NOTHING;
 	if (t->kind_known && truth->dir && t->null != truth->null)
 		return truth->null ? TOLD_DATA_UNLINK : TOLD_DATA_MKNOD;
 	if (t->data_owed && truth->dir && !truth->null)
 		return TOLD_DATA_MKNOD;
-	if (t->mzxid == 0 || t->mzxid == truth->mzxid)
+	if (t->mzxid[view] == 0 || t->mzxid[view] == truth->mzxid)
 		return TOLD_NOTHING;
 	return truth->dir ? next_of_data(t, truth) : TOLD_MODIFY;
 }
@@ -101,9 +104,12 @@ enum told_step told_next(const struct told *t, const struct told_truth *truth,
 		if (step != TOLD_NOTHING)
 			return step;
 	}
+	for (*view = 0; *view < VIEW_COUNT; (*view)++) {
+		step = next_of_value(t, truth, *view);
+		if (step != TOLD_NOTHING)
+			return step;
+	}
 	*view = VIEW_MAIN;
-	if (t->in[VIEW_MAIN] && truth->in[VIEW_MAIN])
-		return next_of_value(t, truth);
 	return TOLD_NOTHING;
 }
 
@@ -115,16 +121,19 @@ static void set_apart(struct told *t, enum node_view except)
 	enum node_view view;
 
 	for (view = 0; view < VIEW_COUNT; view++) {
-		if (view != except && told_czxid(t, view) == 0)
-			set_czxid(t, view, TOLD_OLDER);
+		if (view != except && t->czxid[view] == 0)
+			t->czxid[view] = TOLD_OLDER;
 	}
 }
 
-static void take_value(struct told *t, const struct told_truth *truth)
+static void take_value(struct told *t, const struct told_truth *truth,
+		       enum node_view view)
 {
+	t->mzxid[view] = truth->mzxid;
+	t->value_sure[view] = true;
+	if (view != VIEW_MAIN && t->in[VIEW_MAIN])
+		return;
 	t->null = truth->null;
-	t->mzxid = truth->mzxid;
-	t->value_sure = true;
 	t->data_owed = false;
 }
 
@@ -132,25 +141,24 @@ static void take_value(struct told *t, const struct told_truth *truth)
  * Those who have seen the name before it was announced believe in the value
  * that it had then; they hear of a later one by itself.
  */
-static bool has_value(const struct told *t, enum node_view view)
+static bool keeps_value(const struct told *t, enum node_view view)
 {
-	return view == VIEW_MAIN && t->in[view] && t->owed[view] &&
-	       t->kind_known && t->mzxid != 0;
+	return t->in[view] && t->owed[view] && t->kind_known &&
+	       t->mzxid[view] != 0;
 }
 
 static void enter_view(struct told *t, const struct told_truth *truth,
 		       enum node_view view)
 {
-	bool keep = has_value(t, view);
+	bool keep = keeps_value(t, view);
 
 	t->set = t->in[view] = t->sure[view] = true;
 	t->owed[view] = false;
-	set_czxid(t, view, truth->czxid);
+	t->czxid[view] = truth->czxid;
 	t->dir = truth->dir;
 	t->kind_known = true;
-	/* Values are told in the main view. */
-	if (!keep && (view == VIEW_MAIN || !t->in[VIEW_MAIN]))
-		take_value(t, truth);
+	if (!keep)
+		take_value(t, truth, view);
 }
 
 static void leave_view(struct told *t, enum node_view view)
@@ -158,11 +166,10 @@ static void leave_view(struct told *t, enum node_view view)
 	t->set = t->sure[view] = true;
 	t->in[view] = t->owed[view] = false;
 	set_apart(t, view);
-	set_czxid(t, view, 0);
+	t->czxid[view] = t->mzxid[view] = 0;
 	if (told_anywhere(t))
 		return;
 	t->kind_known = t->data_owed = false;
-	t->mzxid = 0;
 }
 
 void told_done(struct told *t, const struct told_truth *truth,
@@ -183,7 +190,7 @@ void told_done(struct told *t, const struct told_truth *truth,
 	case TOLD_DATA_UNLINK:
 	case TOLD_DATA_MODIFY:
 	case TOLD_MODIFY:
-		take_value(t, truth);
+		take_value(t, truth, view);
 		break;
 	}
 }
@@ -191,10 +198,14 @@ void told_done(struct told *t, const struct told_truth *truth,
 static void fill_view(struct told *t, const struct told_truth *truth,
 		      enum node_view view)
 {
-	if (!t->in[view] || told_czxid(t, view) != 0)
-		return;
-	set_czxid(t, view, truth->czxid);
-	t->sure[view] = false;
+	if (t->in[view] && t->czxid[view] == 0) {
+		t->czxid[view] = truth->czxid;
+		t->sure[view] = false;
+	}
+	if (t->in[view] && t->mzxid[view] == 0) {
+		t->mzxid[view] = truth->mzxid;
+		t->value_sure[view] = false;
+	}
 }
 
 /* What comes from here is not what was told: an event may still come of it. */
@@ -206,10 +217,6 @@ void told_fill(struct told *t, const struct told_truth *truth)
 		return;
 	for (view = 0; view < VIEW_COUNT; view++)
 		fill_view(t, truth, view);
-	if (t->mzxid == 0) {
-		t->mzxid = truth->mzxid;
-		t->value_sure = false;
-	}
 	if (!t->kind_known) {
 		t->dir = truth->dir;
 		t->kind_known = true;
@@ -225,7 +232,7 @@ static void notice(struct told *t, enum node_view view)
 		return;
 	t->in[view] = true;
 	t->owed[view] = t->set;
-	set_czxid(t, view, 0);
+	t->czxid[view] = 0;
 }
 
 /* Who looked believes something else than those who were told before. */
@@ -234,7 +241,7 @@ static void notice_difference(struct told *t, const struct told_truth *truth)
 	if (!t->kind_known)
 		return;
 	if (t->dir != truth->dir) {
-		t->czxid = t->czxid_ephemeral = TOLD_OLDER;
+		t->czxid[VIEW_MAIN] = t->czxid[VIEW_EPHEMERAL] = TOLD_OLDER;
 	} else if (t->dir && t->null && !truth->null) {
 		t->null = false;
 		t->data_owed = true;
@@ -277,15 +284,19 @@ void told_lost(struct told *t)
 	enum node_view view;
 
 	for (view = 0; view < VIEW_COUNT; view++) {
-		if (t->in[view] && told_czxid(t, view) == 0)
-			set_czxid(t, view, TOLD_OLDER);
+		if (t->in[view] && t->czxid[view] == 0)
+			t->czxid[view] = TOLD_OLDER;
 	}
 }
 
 void told_unheard(struct told *t)
 {
-	if (told_anywhere(t))
-		t->mzxid = TOLD_OLDER;
+	enum node_view view;
+
+	for (view = 0; view < VIEW_COUNT; view++) {
+		if (t->in[view])
+			t->mzxid[view] = TOLD_OLDER;
+	}
 }
 
 /* --- changed here -------------------------------------------------------- */
@@ -302,30 +313,33 @@ static void expect(struct told *t, enum told_event type)
 void told_made(struct told *t, const struct told_truth *truth,
 	       enum node_view view)
 {
-	int64_t czxid = told_czxid(t, view);
+	int64_t czxid;
 
 	expect(t, TOLD_CREATED);
 	t->set = true;
 	set_apart(t, view);
 	if (view >= VIEW_COUNT)
 		return;
+	czxid = t->czxid[view];
 	if (t->in[view] && czxid != 0 && czxid != truth->czxid)
 		return;
 	if (view == VIEW_MAIN || !truth->dir)
 		enter_view(t, truth, view);
 	/* An embryo's value is none that anybody else can have made. */
-	if (t->mzxid == 0 && !truth->dir)
-		t->mzxid = TOLD_OLDER;
+	if (t->mzxid[view] == 0 && !truth->dir)
+		t->mzxid[view] = TOLD_OLDER;
 }
 
-void told_set(struct told *t, const struct told_truth *truth)
+/* Who watches in the other view is told by the announcer. */
+void told_set(struct told *t, const struct told_truth *truth,
+	      enum node_view view)
 {
 	expect(t, TOLD_CHANGED);
-	if (!told_anywhere(t))
+	if (view >= VIEW_COUNT || !t->in[view])
 		return;
-	t->mzxid = truth->mzxid;
-	t->value_sure = true;
-	if (!t->kind_known || !t->dir)
+	t->mzxid[view] = truth->mzxid;
+	t->value_sure[view] = true;
+	if (view != VIEW_MAIN || !t->kind_known || !t->dir)
 		return;
 	t->null = truth->null;
 	t->data_owed = false;
@@ -366,9 +380,9 @@ static void swap_bool(bool *a, bool *b)
 static void set_renamed(struct told *t, bool look)
 {
 	t->sure[VIEW_MAIN] = t->set && !t->in[VIEW_MAIN];
-	t->value_sure = false;
-	t->czxid = t->mzxid = 0;
-	t->czxid_ephemeral = TOLD_OLDER;
+	t->value_sure[VIEW_MAIN] = false;
+	t->czxid[VIEW_MAIN] = t->mzxid[VIEW_MAIN] = 0;
+	t->czxid[VIEW_EPHEMERAL] = TOLD_OLDER;
 	t->set |= t->in[VIEW_EPHEMERAL];
 	t->again = look;
 }
@@ -407,11 +421,11 @@ void told_moved_here(struct told *t, enum node_view view)
 {
 	t->set = t->in[view] = true;
 	t->sure[view] = t->owed[view] = false;
-	set_czxid(t, view, 0);
+	t->czxid[view] = t->mzxid[view] = 0;
 	if (view == VIEW_MAIN)
 		return;
 	t->in[VIEW_MAIN] = t->sure[VIEW_MAIN] = false;
-	t->czxid = TOLD_OLDER;
+	t->czxid[VIEW_MAIN] = TOLD_OLDER;
 	t->again = true;
 }
 
@@ -432,18 +446,22 @@ static void assume_presence(struct told *t, enum told_event type,
 		t->owed[view] = t->in[view];
 	} else {
 		t->in[view] |= view == VIEW_MAIN;
-		set_czxid(t, view, TOLD_OLDER);
+		t->czxid[view] = TOLD_OLDER;
 	}
 	t->sure[view] = true;
 }
 
 static void assume_value(struct told *t)
 {
+	enum node_view view;
+
 	if (!t->sure[VIEW_MAIN])
 		t->in[VIEW_MAIN] = true;
-	if (!t->value_sure)
-		t->mzxid = TOLD_OLDER;
-	t->value_sure = true;
+	for (view = 0; view < VIEW_COUNT; view++) {
+		if (!t->value_sure[view])
+			t->mzxid[view] = TOLD_OLDER;
+		t->value_sure[view] = true;
+	}
 }
 
 /* How it was before the event, if that is not known better. */

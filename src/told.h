@@ -93,10 +93,9 @@ struct told {
 	bool kind_known; /* dir and null mean something */
 	bool null;       /* a directory's `.data` is not there */
 	bool data_owed;  /* `.data` has been seen, but not announced */
-	bool value_sure; /* mzxid is as told, not as seen */
-	int64_t czxid;   /* in the main view.  0: whichever it is; TOLD_OLDER */
-	int64_t czxid_ephemeral;
-	int64_t mzxid; /* the same, in the main view */
+	bool value_sure[VIEW_COUNT]; /* mzxid is as told, not as seen */
+	int64_t czxid[VIEW_COUNT];   /* 0: whichever it is; TOLD_OLDER */
+	int64_t mzxid[VIEW_COUNT];   /* the same */
 
 	/* The way to its announcement. */
 	enum told_state state;
@@ -148,15 +147,11 @@ static inline bool told_is_of_data(enum told_step step)
 	       step == TOLD_DATA_MODIFY;
 }
 
-/* 0: whichever it is; TOLD_OLDER. */
-static inline int64_t told_czxid(const struct told *t, enum node_view view)
-{
-	return view == VIEW_MAIN ? t->czxid : t->czxid_ephemeral;
-}
-
 void told_init(struct told *t);
 /* The name is believed to be there, in any view. */
 bool told_anywhere(const struct told *t);
+/* Its value is believed to be known, in any view. */
+bool told_has_value(const struct told *t);
 /* Something is to be announced whatever is so. */
 bool told_is_disputed(const struct told *t);
 
@@ -194,7 +189,8 @@ void told_unheard(struct told *t);
  */
 void told_made(struct told *t, const struct told_truth *truth,
 	       enum node_view view);
-void told_set(struct told *t, const struct told_truth *truth);
+void told_set(struct told *t, const struct told_truth *truth,
+	      enum node_view view);
 void told_removed(struct told *t, enum node_view view);
 /* It has gone with the directory it was in, or under a rename. */
 void told_replaced(struct told *t);

@@ -262,7 +262,7 @@ static bool is_to_be_compared(const struct node *node)
 
 	return told->state != TOLD_IDLE || told_is_disputed(told) ||
 	       (told_anywhere(told) &&
-		(told->mzxid != 0 || !list_empty(&node->inodes)));
+		(told_has_value(told) || !list_empty(&node->inodes)));
 }
 
 /* Returns the directories that were listed, with references. */

@@ -442,6 +442,17 @@ def test_own_ephemeral_removed(mount, source, zk, where):
     both_views(m, zk, action, ["DELETE e"], ["DELETE e"])
 
 
+@pytest.mark.parametrize("where", ["main", "view", "elsewhere"])
+def test_own_ephemeral_set(mount, source, zk, where):
+    plant(zk, {})
+    m = mount(source)
+    make_ephemeral(m, zk)
+    action = {"main": lambda: put(m / W / "e", b"w"),
+              "view": lambda: put(m / f".ephemeral/{W}/e", b"w"),
+              "elsewhere": lambda: zk.set(f"/{W}/e", b"w")}[where]
+    both_views(m, zk, action, changed("e"), changed("e"))
+
+
 def test_own_child_makes_a_directory(mount, source, zk):
     """A child made in the view turns the file of the main view."""
     plant(zk, {"f": b"v"})

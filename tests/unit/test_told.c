@@ -34,7 +34,7 @@ START_TEST(test_differences)
 		{A_FILE(5, 5), A_DIR(5, 5, false), "UD"},
 		{A_FILE(5, 5), AN_EPHEMERAL(7, 7), "UNNe"},
 		{AN_EPHEMERAL(5, 5), {.czxid = 0}, "UUe"},
-		{AN_EPHEMERAL(5, 5), AN_EPHEMERAL(5, 6), "M"},
+		{AN_EPHEMERAL(5, 5), AN_EPHEMERAL(5, 6), "MMe"},
 		{AN_EPHEMERAL(5, 5), AN_EPHEMERAL(7, 7), "UNUeNe"},
 		{AN_EPHEMERAL(5, 5), A_FILE(7, 7), "UNUe"},
 		{A_DIR(5, 5, true), {.czxid = 0}, "R"},
@@ -124,7 +124,7 @@ START_TEST(test_seen_by_the_first)
 	ck_assert(told_anywhere(&t) && !told_is_disputed(&t));
 	ck_assert(t.in[VIEW_MAIN] && t.in[VIEW_EPHEMERAL]);
 	assert_would_tell(t, seen, "");
-	assert_would_tell(t, ephemeral(5, 7), "M");
+	assert_would_tell(t, ephemeral(5, 7), "MMe");
 	assert_told(&t, nothing, "UUe");
 }
 END_TEST
@@ -219,12 +219,13 @@ START_TEST(test_fill)
 	ck_assert(!t.set);
 	told_listed(&t);
 	told_fill(&t, &nothing);
-	ck_assert(t.czxid == 0 && !t.kind_known);
+	ck_assert(t.czxid[VIEW_MAIN] == 0 && !t.kind_known);
 	told_fill(&t, &first);
-	ck_assert(t.czxid == 5 && t.mzxid == 6 && t.kind_known && t.dir);
+	ck_assert(t.czxid[VIEW_MAIN] == 5 && t.mzxid[VIEW_MAIN] == 6);
+	ck_assert(t.kind_known && t.dir);
 	/* The first is what counts. */
 	told_fill(&t, (struct told_truth[]){dir(7, 7, false)});
-	ck_assert(t.czxid == 5 && t.mzxid == 6 && t.null);
+	ck_assert(t.czxid[VIEW_MAIN] == 5 && t.mzxid[VIEW_MAIN] == 6 && t.null);
 	assert_told(&t, dir(7, 7, false), "RD");
 }
 END_TEST
@@ -294,19 +295,19 @@ START_TEST(test_set)
 	struct told_truth set = file(5, 6), data = dir(5, 6, false);
 	struct told t = told_of(file(5, 5));
 
-	told_set(&t, &set);
+	told_set(&t, &set, VIEW_MAIN);
 	assert_told(&t, set, "");
 	assert_told(&t, file(5, 7), "M");
 	t = told_of(dir(5, 5, true));
-	told_set(&t, &data);
+	told_set(&t, &data, VIEW_MAIN);
 	assert_told(&t, data, "");
 	/* Nobody believes in it. */
 	t = told_of(nothing);
-	told_set(&t, &set);
+	told_set(&t, &set, VIEW_MAIN);
 	assert_told(&t, set, "N");
 	/* That it is another one is still to be told. */
 	t = told_of(file(4, 4));
-	told_set(&t, &set);
+	told_set(&t, &set, VIEW_MAIN);
 	assert_told(&t, set, "UN");
 }
 END_TEST

@@ -226,7 +226,7 @@ START_TEST(test_own_event)
 
 	told_seen(&t, (struct told_truth[]){file(5, 5)}, VIEW_MAIN);
 	told_credit_begin(&t.credit);
-	told_set(&t, &set);
+	told_set(&t, &set, VIEW_MAIN);
 	ck_assert(!told_credit_end(&t.credit, 1, 0));
 	ck_assert(!told_event(&t, TOLD_CHANGED, 1));
 	assert_told(&t, set, "");
@@ -263,7 +263,7 @@ START_TEST(test_anothers_event_before_ours)
 
 	told_seen(&t, &seen, VIEW_MAIN);
 	told_credit_begin(&t.credit);
-	told_set(&t, &set);
+	told_set(&t, &set, VIEW_MAIN);
 	ck_assert(!told_credit_end(&t.credit, 1, 0));
 	ck_assert(!told_event(&t, TOLD_CREATED, 1));
 	ck_assert(told_event(&t, TOLD_CHANGED, 1));

@@ -105,7 +105,9 @@ static bool can_ask(const struct run *r, enum sim_call call, int name,
 	case SIM_CREATE:
 		return !p->embryo && !sim_is_locked(&r->sim, view);
 	case SIM_SET:
-		return is_in_hand(p, VIEW_MAIN);
+		return is_in_hand(p, view) &&
+		       (view == VIEW_MAIN ||
+			(p->known && p->znode.ours && !p->znode.dir));
 	case SIM_DELETE:
 		return is_in_hand(p, view) && !sim_is_locked(&r->sim, view) &&
 		       (view == VIEW_MAIN || (p->known && p->znode.ours));
@@ -172,7 +174,7 @@ static bool do_user(struct run *r)
 	enum node_view view = r->plan->ephemerals && sim_rand(s, 4) == 0;
 	struct sim_request *q;
 
-	if (call == SIM_SET || call == SIM_RENAME || call == SIM_EXCHANGE)
+	if (call == SIM_RENAME || call == SIM_EXCHANGE)
 		view = VIEW_MAIN;
 	if (r->users == 0 || !can_ask(r, call, name, view))
 		return false;

@@ -152,7 +152,7 @@ static void on_read(struct sim *s, struct sim_place *p,
 {
 	sim_learn_answer(p, r);
 	if (r->ok)
-		sim_send(s, sim_ask(s, SIM_SET, r->name, VIEW_MAIN));
+		sim_send(s, sim_ask(s, SIM_SET, r->name, r->view));
 }
 
 static void on_set(struct sim *s, struct sim_place *p,
@@ -166,10 +166,10 @@ static void on_set(struct sim *s, struct sim_place *p,
 		return sim_gone(p);
 	sim_learn(p, z);
 	if (sim_truth_of(p, &truth))
-		told_set(&p->told, &truth);
+		told_set(&p->told, &truth, r->view);
 	if (z->dir)
 		step = z->null ? TOLD_DATA_UNLINK : TOLD_DATA_MODIFY;
-	sim_tell(s, r->name, VIEW_MAIN, step, z);
+	sim_tell(s, r->name, r->view, step, z);
 }
 
 static void on_deleted(struct sim *s, struct sim_place *p,

@@ -262,7 +262,7 @@ void sim_feed_up(struct sim *s)
 		if (told->credit.n > 0)
 			told->credit.n = 0;
 		if (told->state != TOLD_IDLE ||
-		    (told_anywhere(told) && (told->mzxid != 0 || p->read)))
+		    (told_anywhere(told) && (told_has_value(told) || p->read)))
 			sim_look(s, p);
 	}
 	sim_ask(s, SIM_RELIST, 0, VIEW_MAIN);

@@ -11,7 +11,7 @@ static bool is_in_view(const struct sim_znode *z, enum node_view view)
 static void reads(struct sim_watcher *w, const struct sim_znode *z)
 {
 	w->czxid = z->czxid;
-	w->mzxid = w->view == VIEW_MAIN ? z->mzxid : 0;
+	w->mzxid = w->view == VIEW_MAIN || !z->dir ? z->mzxid : 0;
 	w->data = !z->null;
 }
 
@@ -57,8 +57,7 @@ static void hear(struct sim_watcher *w, enum told_step step,
 		w->dir = step == TOLD_MKDIR;
 		reads(w, read);
 	} else if (w->there) {
-		if (w->view == VIEW_MAIN)
-			w->mzxid = read->mzxid;
+		w->mzxid = read->mzxid;
 		if (told_is_of_data(step))
 			w->data = step != TOLD_DATA_UNLINK;
 	}
@@ -99,7 +98,8 @@ static const char *what_is_wrong(const struct sim_watcher *w,
 	if (w->kind_known && w->view == VIEW_MAIN && z->dir &&
 	    w->data != !z->null)
 		return "its .data is not as believed";
-	if (w->mzxid != 0 && w->mzxid != z->mzxid && !(z->dir && z->null))
+	if (w->mzxid != 0 && w->mzxid != z->mzxid &&
+	    !(z->dir && (z->null || w->view != VIEW_MAIN)))
 		return "it has another value";
 	return NULL;
 }
