@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "resolver.h"
 #include "zkerr.h"
 
 /* Between two attempts to open a new session when the library refuses. */
@@ -213,7 +214,7 @@ static int open_handle(struct zk *zk)
 	zk->sendable = false;
 	pthread_mutex_unlock(&zk->lock);
 
-	zh = zookeeper_init2(zk->hosts, on_watch, zk->config.session_timeout_ms,
+	zh = zookeeper_init2(zk->servers, on_watch, zk->config.session_timeout_ms,
 			     NULL, h, ZOO_READONLY | ZOO_NO_LOG_CLIENTENV,
 			     on_library_log);
 	pthread_mutex_lock(&zk->lock);
@@ -226,7 +227,7 @@ static int open_handle(struct zk *zk)
 		free(h);
 		return -EINVAL;
 	}
-	/* Or the IO thread resolves names again for every reply. */
+	/* Or the IO thread parses the addresses again for every reply. */
 	zoo_set_servers_resolution_delay(zh, -1);
 	add_auth(zk, h);
 	return 0;
@@ -267,7 +268,46 @@ static void replace_handle(struct zk *zk)
 	pthread_mutex_unlock(&zk->lock);
 }
 
+/* --- names ---------------------------------------------------------------- */
+
+/*
+ * While there is no connection, look whether the servers have other addresses.
+ * The library takes them on its way to the next server.  Returns when to come
+ * again (ms), or 0.
+ */
+static int64_t follow_names(struct zk *zk, int64_t now)
+{
+	char *servers;
+	bool out;
+
+	pthread_mutex_lock(&zk->lock);
+	out = zk->state == ZK_LOST || zk->state == ZK_CONNECTING;
+	pthread_mutex_unlock(&zk->lock);
+	if (!out)
+		return 0;
+	if (now < zk->resolve_at)
+		return zk->resolve_at;
+	zk->resolve_at = now + RESOLVER_INTERVAL_MS;
+	servers = resolver_poll(zk->resolver);
+	if (servers && strcmp(servers, zk->servers)) {
+		free(zk->servers);
+		zk->servers = steal(servers);
+		if (zk->handle)
+			zoo_set_servers(zk->handle->zh, zk->servers);
+	}
+	free(servers);
+	return zk->resolve_at;
+}
+
 /* --- the keeper ---------------------------------------------------------- */
+
+/* The one that comes first; 0 is never. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+	if (a == 0 || b == 0)
+		return a ? a : b;
+	return MIN(a, b);
+}
 
 static bool must_reopen_locked(struct zk *zk)
 {
@@ -277,7 +317,7 @@ static bool must_reopen_locked(struct zk *zk)
 /* Returns when to come again (ms), or 0 for when kicked. */
 static int64_t keep(struct zk *zk)
 {
-	int64_t now = now_ms(), wake, reopen_at, auth_at = 0;
+	int64_t now = now_ms(), wake, resolve_at, reopen_at, auth_at = 0;
 	bool reopen, refused;
 
 	pthread_mutex_lock(&zk->lock);
@@ -291,14 +331,13 @@ static int64_t keep(struct zk *zk)
 	else if (!reopen && !refused && !zk->handle->ready &&
 		 !add_auth(zk, zk->handle))
 		auth_at = now + AUTH_RETRY_MS;
+	resolve_at = follow_names(zk, now);
 	zkcall_flush(zk);
 	wake = zkcall_expire(zk, now);
 	zkcall_answer_failed(zk);
-	if (reopen && (wake == 0 || reopen_at < wake))
-		wake = MAX(reopen_at, now + 1);
-	if (auth_at && (wake == 0 || auth_at < wake))
-		wake = auth_at;
-	return wake;
+	if (reopen)
+		wake = sooner(wake, MAX(reopen_at, now + 1));
+	return sooner(wake, sooner(auth_at, resolve_at));
 }
 
 static void *keeper_main(void *arg)
@@ -336,14 +375,15 @@ static void zk_free(struct zk *zk)
 	pthread_cond_destroy(&zk->changed);
 	pthread_cond_destroy(&zk->kick);
 	pthread_mutex_destroy(&zk->lock);
-	free(zk->hosts);
+	resolver_free(zk->resolver);
+	free(zk->servers);
 	free(zk);
 }
 
 int zk_open(struct zk **out, const struct zk_config *config)
 {
 	struct zk *zk = aligned_alloc(ZK_SLOT_ALIGN, sizeof(*zk));
-	int rc = -ENOMEM;
+	int rc;
 
 	if (!zk)
 		return -ENOMEM;
@@ -351,8 +391,11 @@ int zk_open(struct zk **out, const struct zk_config *config)
 	init_locks(zk);
 	zkcall_init(zk);
 	zk->config = *config;
-	zk->hosts = strdup(config->hosts);
-	if (!zk->hosts)
+	zk->resolver = resolver_new(config->hosts);
+	zk->servers = resolver_look(zk->resolver);
+	zk->resolve_at = now_ms() + RESOLVER_INTERVAL_MS;
+	rc = -EINVAL;
+	if (!zk->servers)
 		goto err_free;
 	zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
 	*out = zk; /* on_state() may come before this returns */

@@ -96,8 +96,12 @@ struct zk_call {
 struct zk {
 	/* Constant after zk_open(). */
 	struct zk_config config;
-	char *hosts;
 	pthread_t keeper;
+
+	/* The keeper's own. */
+	struct resolver *resolver;
+	char *servers;      /* the addresses in use */
+	int64_t resolve_at; /* ms; not before */
 
 	pthread_mutex_t lock;
 	pthread_cond_t kick;    /* something for the keeper; users reached 0 */

@@ -71,21 +71,13 @@ def module():
     return str(path)
 
 
-def preload():
-    """The module, behind the runtime of a sanitizer if there is one."""
-    linked = subprocess.run(["ldd", mounts.binary()], text=True,
-                            capture_output=True, check=True).stdout
-    runtimes = re.findall(r"=> (\S*/lib[at]san\.so\S*)", linked)
-    return ":".join([*runtimes, module()])
-
-
 class Faulty:
     """A mount behind faultlib: faults come while on() and not after off()."""
 
     def __init__(self, monkeypatch, directory, faults, seed):
         self.switch = directory / "faults"
         self.logfile = directory / "faultlog"
-        variables = {"LD_PRELOAD": preload(), "ZNODEFS_FAULT_SEED": seed,
+        variables = {"LD_PRELOAD": mounts.preload(module()), "ZNODEFS_FAULT_SEED": seed,
                      "ZNODEFS_FAULT_WHILE": self.switch,
                      "ZNODEFS_FAULT_LOG": self.logfile}
         for name, value in faults.items():

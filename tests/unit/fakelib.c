@@ -436,6 +436,11 @@ void zoo_set_debug_level(ZooLogLevel level _unused_)
 {
 }
 
+int zoo_set_servers(zhandle_t *zh _unused_, const char *hosts _unused_)
+{
+	return ZOK;
+}
+
 int zoo_set_servers_resolution_delay(zhandle_t *zh _unused_, int ms _unused_)
 {
 	return ZOK;

@@ -35,6 +35,14 @@ def command(source, mountpoint, *options, foreground=True):
     return [*argv, source, str(mountpoint)]
 
 
+def preload(module):
+    """For LD_PRELOAD: @module, behind the runtime of a sanitizer if any."""
+    linked = subprocess.run(["ldd", binary()], text=True,
+                            capture_output=True, check=True).stdout
+    runtimes = re.findall(r"=> (\S*/lib[at]san\.so\S*)", linked)
+    return ":".join([*runtimes, str(module)])
+
+
 class Mount:
     """One mount, from start() to stop().
 

@@ -60,20 +60,23 @@ class Connection:
 
 
 class Proxy:
-    """Connections to hostport go to @target until they are cut."""
+    """Connections to hostport go to @target until they are cut.
+
+    @address is where it listens; else a port of 127.0.0.1.
+    """
 
     def connect(self, client, server):
         """What carries bytes between two sockets."""
         return Connection(client, server)
 
-    def __init__(self, target):
+    def __init__(self, target, address=("127.0.0.1", 0)):
         host, port = target.rsplit(":", 1)
         self.target = host, int(port)
         self.connections = []
         self.accepted = 0       # also those that were closed at once
         self._open = True
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.hostport = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self._listener = socket.create_server(address)
+        self.hostport = "%s:%d" % self._listener.getsockname()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self):
