@@ -194,8 +194,9 @@ START_TEST(test_interrupted)
 	assert_answer(&q, -EINTR);
 	fakelib_release(t.f, 1, FAKELIB_OLDEST);
 	fakelib_settle(t.f);
-	zktest_close(&t);
+	zktest_close_zk(&t);
 	ck_assert_int_eq(zkprobe_answers(&q), 1);
+	zktest_release(&t);
 }
 END_TEST
 
