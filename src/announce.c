@@ -194,6 +194,8 @@ static int ensure_helper(struct fs *fs)
 	rc = helper_start(&a->helper, fs->opt->mountpoint);
 	if (rc < 0)
 		return rc;
+	if (a->started > 0)
+		log_notice("znodefs-helper was lost, here is another one");
 	trust(fs, a->helper.pid);
 	rc = greet(fs);
 	if (rc < 0) {

@@ -1,41 +1,106 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-/* Set once before threads exist: the only state of the program not in struct fs. */
+#include "loglimit.h"
+
+/*
+ * The only state of the program that is not in struct fs.  What log_open() sets
+ * is set before threads exist; @lock is for @limit, and taken last of all.
+ */
 static struct {
 	atomic_bool to_syslog;
+	atomic_bool to_journal;
 	atomic_int max_prio;
-} sink = {.max_prio = LOG_INFO};
+	pthread_mutex_t lock;
+	struct loglimit limit;
+} sink = {.max_prio = LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Whether stderr is the stream that the service manager has given us. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev &&
+	       st.st_ino == ino;
+}
 
 void log_open(bool to_syslog, int max_prio)
 {
 	sink.to_syslog = to_syslog;
+	sink.to_journal = is_journal();
 	sink.max_prio = max_prio;
 	if (to_syslog)
 		openlog("znodefs", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
-void log_vmsg(int prio, const char *fmt, va_list ap)
+int log_level(const char *name)
 {
-	char line[1024];
-	size_t len;
+	static const char *const names[] = {
+		[LOG_ERR] = "err",   [LOG_WARNING] = "warning",
+		[LOG_NOTICE] = "notice", [LOG_INFO] = "info",
+		[LOG_DEBUG] = "debug",
+	};
+	int i;
 
+	for (i = 0; i < (int)ARRAY_SIZE(names); i++)
+		if (names[i] && strcmp(name, names[i]) == 0)
+			return i;
+	return -EINVAL;
+}
+
+static bool may_write(int prio, const char *fmt, unsigned *missed)
+{
+	bool pass;
+
+	*missed = 0;
 	if (prio > sink.max_prio)
-		return;
-	if (sink.to_syslog) {
-		vsyslog(prio, fmt, ap);
-		return;
-	}
-	vsnprintf(line, sizeof(line) - 1, fmt, ap);
-	len = strlen(line);
+		return false;
+	if (prio == LOG_DEBUG)
+		return true;
+	pthread_mutex_lock(&sink.lock);
+	pass = loglimit_pass(&sink.limit, fmt, now_ms(), missed);
+	pthread_mutex_unlock(&sink.lock);
+	return pass;
+}
+
+static void write_line(int prio, char *line)
+{
+	size_t len = strlen(line);
+
 	if (len > 0 && line[len - 1] == '\n')
 		line[len - 1] = '\0';
 	/* One call, so that lines of different threads do not mix. */
-	fprintf(stderr, "znodefs: %s\n", line);
+	if (sink.to_syslog)
+		syslog(prio, "%s", line);
+	else if (sink.to_journal)
+		fprintf(stderr, "<%d>%s\n", prio, line);
+	else
+		fprintf(stderr, "znodefs: %s\n", line);
+}
+
+void log_vmsg(int prio, const char *fmt, va_list ap)
+{
+	char line[1024];
+	unsigned missed;
+
+	if (!may_write(prio, fmt, &missed))
+		return;
+	if (missed) {
+		snprintf(line, sizeof(line),
+			 "%u lines not logged, too many of a kind", missed);
+		write_line(LOG_NOTICE, line);
+	}
+	vsnprintf(line, sizeof(line), fmt, ap);
+	write_line(prio, line);
 }
 
 void log_part(int prio, const char *fmt, va_list ap)

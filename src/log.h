@@ -3,11 +3,16 @@
 #define ZNODEFS_LOG_H
 
 /*
- * The one log sink: stderr in the foreground, syslog as a daemon.
+ * The one log sink: stderr in the foreground, syslog as a daemon.  If stderr
+ * is the journal's (systemd.exec(5), $JOURNAL_STREAM), each line begins with
+ * its priority, as sd-daemon(3) has it.
  *
  * Priorities are syslog's (LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO,
  * LOG_DEBUG).  A message is one line without a newline.  Callable from any
  * thread; what is set by log_open() is set before the first thread starts.
+ *
+ * Of one format not more lines are written than loglimit.h lets pass, unless
+ * it is LOG_DEBUG; then the log says how many are not there.
  */
 
 #include <stdbool.h>
@@ -18,6 +23,8 @@
 
 /* Messages above @max_prio are dropped.  May be called again. */
 void log_open(bool to_syslog, int max_prio);
+/* The priority called err, warning, notice, info or debug; -EINVAL. */
+int log_level(const char *name);
 
 void log_msg(int prio, const char *fmt, ...) _printf_(2, 3);
 void log_vmsg(int prio, const char *fmt, va_list ap);

@@ -22,6 +22,8 @@
 #include "fs.h"
 #include "log.h"
 #include "mountpoint.h"
+#include "notify.h"
+#include "patience.h"
 
 /* At the end, for what open files have gathered. */
 #define FLUSH_MS 5000
@@ -32,6 +34,7 @@
 struct program {
 	struct options opt;
 	struct daemon daemon;
+	struct patience patience;
 	struct fs fs;
 };
 
@@ -79,8 +82,11 @@ static int check_chroot(struct fs *fs)
 static int connect_server(struct program *p)
 {
 	const struct options *opt = &p->opt;
-	int rc = zk_wait_connected(p->fs.zk, opt->connect_timeout_ms);
+	int rc;
 
+	patience_for(&p->patience, "a server of %s, for up to %g s", opt->hosts,
+		     opt->connect_timeout_ms / 1000.0);
+	rc = zk_wait_connected(p->fs.zk, opt->connect_timeout_ms);
 	if (rc == -EACCES)
 		log_err("%s: a credential of the auth file was refused",
 			opt->hosts);
@@ -89,6 +95,8 @@ static int connect_server(struct program *p)
 			opt->connect_timeout_ms / 1000.0);
 	if (rc < 0)
 		return rc;
+	patience_for(&p->patience, "%s to say whether there is %s", opt->hosts,
+		     opt->chroot);
 	rc = check_chroot(&p->fs);
 	if (rc == -ENOENT)
 		log_err("%s: there is no znode %s to mount", opt->hosts,
@@ -105,14 +113,36 @@ static void on_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
 	log_part((int)level, fmt, ap);
 }
 
+/* A daemon's parent has told whoever waits, by its exit. */
+static void tell_manager(const char *state)
+{
+	int rc = notify_send(state);
+
+	if (rc < 0)
+		log_warn("the service manager was not told %s: %s", state,
+			 strerror(-rc));
+}
+
+static void log_mounted(struct program *p)
+{
+	char server[ZK_SERVER_MAX];
+
+	zk_server(p->fs.zk, server);
+	log_info("mounted %s on %s: session 0x%llx, server %s", p->opt.server,
+		 p->opt.mountpoint, (unsigned long long)zk_session_id(p->fs.zk),
+		 server[0] ? server : "-");
+}
+
 static void on_ready(void *arg)
 {
 	struct program *p = arg;
 
-	if (p->daemon.pipe >= 0)
-		log_open(true, LOG_INFO);
+	if (p->opt.foreground)
+		tell_manager(NOTIFY_READY);
+	else
+		log_open(true, p->opt.log_level);
 	atomic_store(&p->fs.serving, true);
-	log_info("mounted %s on %s", p->opt.server, p->opt.mountpoint);
+	log_mounted(p);
 	daemon_ready(&p->daemon);
 }
 
@@ -123,9 +153,14 @@ static void on_ready(void *arg)
  */
 static int serve(struct program *p)
 {
-	int rc = fuse_session_loop(p->fs.se);
+	int rc = fuse_session_loop(p->fs.se); /* a positive one is a signal */
+	const char *why = rc ? strerror(-rc) : "unmounted";
 
-	return rc < 0 ? rc : 0; /* a positive one is the signal that ended it */
+	log_info("%s: ending: %s", p->opt.mountpoint,
+		 rc > 0 ? strsignal(rc) : why);
+	if (p->opt.foreground)
+		tell_manager(NOTIFY_STOPPING);
+	return MIN(rc, 0);
 }
 
 static int mount_and_serve(struct program *p)
@@ -133,8 +168,10 @@ static int mount_and_serve(struct program *p)
 	struct fuse_session *se = p->fs.se;
 	int rc;
 
+	patience_for(&p->patience, "%s to tell of changes", p->opt.hosts);
 	if (watch_start(&p->fs, WATCH_START_MS) < 0)
 		log_notice("no remote events: the feed could not be started");
+	patience_end(&p->patience);
 	p->fs.ready = on_ready;
 	p->fs.ready_arg = p;
 	if (fuse_session_mount(se, p->opt.mountpoint) != 0)
@@ -174,12 +211,15 @@ static int run(struct program *p, struct fuse_session *se)
 		log_err("cannot go into the background: %s", strerror(-rc));
 		return rc;
 	}
+	patience_start(&p->patience);
+	patience_for(&p->patience, "the addresses of %s", p->opt.hosts);
 	rc = init_fs(p);
 	p->fs.se = se;
 	if (rc == 0)
 		rc = connect_server(p);
 	if (rc == 0)
 		rc = mount_and_serve(p);
+	patience_end(&p->patience);
 	fs_stop(&p->fs);
 	return rc;
 }
@@ -198,7 +238,7 @@ int main(int argc, char **argv)
 		return rc < 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	log_open(false, p.opt.debug ? LOG_DEBUG : LOG_INFO);
+	log_open(false, p.opt.log_level);
 	fuse_set_log_func(on_fuse_log);
 	rc = mountpoint_check(p.opt.mountpoint);
 	if (rc == 0) {

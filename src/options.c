@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "log.h"
 #include "path.h"
 #include "util.h"
 #include "version.h"
@@ -28,6 +29,7 @@ struct raw {
 	char *max_size;
 	char *cache_size;
 	char *auth_file;
+	char *log_level;
 	int ro;
 	int quiet;
 	int strict;
@@ -61,6 +63,7 @@ static const struct fuse_opt specs[] = {
 	TEXT("max_size=%s", max_size),
 	TEXT("cache_size=%s", cache_size),
 	TEXT("auth_file=%s", auth_file),
+	TEXT("log_level=%s", log_level),
 	/* Not the kernel's flag: the daemon answers EROFS. */
 	FLAG("ro", ro, 1),
 	FLAG("rw", ro, 0),
@@ -102,6 +105,7 @@ static const char usage[] =
 	"                           daemon or the machine dies (30)\n"
 	"    -o timeout=S           seconds a request waits for a server\n"
 	"                           (the session timeout)\n"
+	"    -o log_level=LEVEL     err, warning, notice, info or debug (info)\n"
 	"    -o auth_file=FILE      scheme:credential lines; mode 0600\n"
 	"    -o ro                  no changes (EROFS)\n"
 	"    -o uid=N,gid=N         owner of everything (who mounts)\n"
@@ -223,6 +227,20 @@ static int parse_times(struct options *o, const struct raw *raw)
 	return parse_seconds("timeout", raw->timeout, &o->timeout_ms);
 }
 
+static int parse_log_level(struct options *o, const struct raw *raw)
+{
+	const char *level = raw->log_level;
+
+	o->log_level = level ? log_level(level) : LOG_INFO;
+	if (o->log_level < 0)
+		return complain("log_level=%s: not one of err, warning, "
+				"notice, info, debug",
+				level);
+	if (o->debug)
+		o->log_level = LOG_DEBUG;
+	return 0;
+}
+
 static int parse_auth(struct options *o, const struct raw *raw)
 {
 	char msg[AUTHFILE_MSG_MAX];
@@ -318,7 +336,7 @@ static int check(struct options *o, const struct raw *raw)
 			 &o->layout_dir) < 0 ||
 	    parse_choice("empty", raw->empty, "file", "dir", &o->empty_dir) <
 		    0 ||
-	    parse_auth(o, raw) < 0)
+	    parse_log_level(o, raw) < 0 || parse_auth(o, raw) < 0)
 		return -EINVAL;
 	return add_fuse_options(o);
 }
@@ -338,6 +356,7 @@ static void raw_release(struct raw *raw)
 	free(raw->max_size);
 	free(raw->cache_size);
 	free(raw->auth_file);
+	free(raw->log_level);
 }
 
 int options_parse(struct options *o, int argc, char **argv)

@@ -22,6 +22,7 @@ struct options {
 
 	bool foreground;
 	bool debug;
+	int log_level; /* of syslog(3) */
 	bool ro;
 	bool quiet;
 	bool strict; /* serve nothing that is not guarded */

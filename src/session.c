@@ -16,43 +16,13 @@ bool session_is_out_locked(const struct fs *fs)
 
 /* --- the log --------------------------------------------------------------- */
 
-/* True if this change is worth a line; *@missed: how many were not, before. */
-static bool may_log_locked(struct session *s, unsigned *missed)
-{
-	int64_t now = now_ms();
-
-	if (s->logged == 0 || now - s->log_from >= SESSION_LOG_MS) {
-		s->log_from = now;
-		s->logged = 0;
-	}
-	if (s->logged == SESSION_LOG_MAX) {
-		s->unlogged++;
-		return false;
-	}
-	s->logged++;
-	*missed = s->unlogged;
-	s->unlogged = 0;
-	return true;
-}
-
 /* Before the mount is made, whoever mounts says what there is to say. */
 static void log_state(struct fs *fs, enum zk_state state, const char *server)
 {
-	int prio = fs->serving ? LOG_NOTICE : LOG_DEBUG;
-	unsigned missed = 0;
-	bool log;
-
-	fs_lock(fs);
-	log = may_log_locked(&fs->session, &missed);
-	fs_unlock(fs);
-	if (!log)
-		return;
-	if (missed)
-		log_msg(prio, "session: %u changes of state not logged",
-			missed);
-	log_msg(prio, "session 0x%llx %s%s%s",
-		(unsigned long long)zk_session_id(fs->zk),
-		zk_state_name(state), server[0] ? ", server " : "", server);
+	log_msg(fs->serving ? LOG_NOTICE : LOG_DEBUG,
+		"session 0x%llx %s%s%s",
+		(unsigned long long)zk_session_id(fs->zk), zk_state_name(state),
+		server[0] ? ", server " : "", server);
 }
 
 /* --- changes --------------------------------------------------------------- */

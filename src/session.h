@@ -21,8 +21,7 @@
  *               served (watch.h), unless the mount is strict.
  *   expired     So is this, until the new session is there.
  *
- * Each change is one line in the log, but not more than SESSION_LOG_MAX in
- * SESSION_LOG_MS.
+ * Each change is one line in the log, with the session and the server.
  *
  * fs->lock protects everything here.
  */
@@ -35,19 +34,11 @@
 
 struct fs;
 
-#define SESSION_LOG_MAX 20
-#define SESSION_LOG_MS  60000
-
 struct session {
 	enum zk_state state;
 	int64_t since;      /* ms */
 	time_t since_clock; /* the same by the clock on the wall */
 	uint64_t connects;
-
-	/* The log. */
-	int64_t log_from; /* ms; when the lines began to be counted */
-	unsigned logged;
-	unsigned unlogged;
 };
 
 void session_init(struct fs *fs);
