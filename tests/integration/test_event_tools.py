@@ -3,72 +3,20 @@
 
 import contextlib
 import os
-import select
 import shutil
-import subprocess
 
 import pytest
 
-from harness import procs
 from harness.files import get, put, run
 from harness.inotify import (CLOSE_WRITE, CREATE, DELETE, DELETE_SELF,
                              MOVE_SELF, MOVED_FROM, MOVED_TO, Inotify)
+from harness.program import Program
 from harness.wait import wait_for
 
 
 def needs(program):
     return pytest.mark.skipif(not shutil.which(program),
                               reason=f"no {program} in PATH")
-
-
-class Program:
-    """A program that runs until the end of the test, and what it prints."""
-
-    def __init__(self, *argv, stdin=b""):
-        self.text = ""
-        self.proc = subprocess.Popen(
-            procs.tied([os.fspath(a) for a in argv]), stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.proc.stdin.write(stdin)
-        self.proc.stdin.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.proc.kill()
-        self.proc.wait()
-        self.proc.stdout.close()
-
-    def output(self):
-        while select.select([self.proc.stdout], [], [], 0)[0]:
-            data = os.read(self.proc.stdout.fileno(), 1 << 16)
-            if not data:
-                break
-            self.text += data.decode()
-        return self.text
-
-    def prints(self, *lines):
-        """Wait until it has printed each of @lines."""
-        try:
-            wait_for(lambda: all(f"\n{line}\n" in f"\n{self.output()}"
-                                 for line in lines))
-        except AssertionError:
-            raise AssertionError(
-                f"wanted {lines}, printed:\n{self.text}") from None
-
-    def watches(self):
-        """How many inotify watches it has."""
-        count = 0
-        with contextlib.suppress(FileNotFoundError):
-            for fd in os.listdir(f"/proc/{self.proc.pid}/fdinfo"):
-                with open(f"/proc/{self.proc.pid}/fdinfo/{fd}") as f:
-                    count += sum(line.startswith("inotify wd:") for line in f)
-        return count
-
-    def watching(self, count):
-        wait_for(lambda: self.watches() >= count,
-                 what=f"it has {count} inotify watches: {self.output()}")
 
 
 @pytest.fixture

@@ -4,18 +4,14 @@
 import json
 import os
 import pathlib
-import pty
-import re
-import select
 import shutil
-import subprocess
-import time
 
 import pytest
 
 from harness import names, sizes, tree
 from harness.files import get, ok, opened, put, run, shell
-from harness.wait import SLOW, wait_for
+from harness.terminal import Terminal
+from harness.wait import wait_for
 
 
 def needs(*programs):
@@ -155,39 +151,6 @@ def test_nano(m, zk):
     screen.type("\x18")                 # ^X, exit
     assert screen.end() == 0
     assert zk.get_children("/") == ["f"]
-
-
-class Terminal:
-    """A program on a terminal of its own."""
-
-    def __init__(self, *argv):
-        self.master, slave = pty.openpty()
-        self.proc = subprocess.Popen(
-            [os.fspath(a) for a in argv], stdin=slave, stdout=slave,
-            stderr=slave, start_new_session=True,
-            env={**os.environ, "TERM": "vt100", "LINES": "24",
-                 "COLUMNS": "80", "LC_ALL": "C.UTF-8"})
-        os.close(slave)
-        self.text = ""
-
-    def type(self, keys):
-        os.write(self.master, keys.encode())
-
-    def expect(self, text):
-        """Wait until @text has come since the last expect()."""
-        end = time.monotonic() + 10 * SLOW
-        while text not in self.text:
-            left = end - time.monotonic()
-            assert left > 0, f"{text!r} never came: {self.text!r}"
-            if select.select([self.master], [], [], left)[0]:
-                raw = os.read(self.master, 65536).decode(errors="replace")
-                self.text += re.sub(r"\x1b[\[(][0-9;?]*[A-Za-z]", "", raw)
-        self.text = ""
-
-    def end(self):
-        status = self.proc.wait(10 * SLOW)
-        os.close(self.master)
-        return status
 
 
 @pytest.mark.parametrize("path", ["f", "d/.data"])
