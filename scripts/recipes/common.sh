@@ -72,12 +72,13 @@ claim() {
 # watch EVENTS PATH...
 #
 # When this returns, the watch is there, or cannot be.  Whoever looks now and
-# then waits with changed() misses nothing.
+# then waits with changed() misses nothing.  With $recursive not empty, what is
+# below is watched too.
 watch() {
 	local line
 
 	exec 6< <(exec setpriv --pdeathsig TERM \
-		inotifywait -m -e "$1" -- "${@:2}" 2>&1 5>&-)
+		inotifywait -m ${recursive:+-r} -e "$1" -- "${@:2}" 2>&1 5>&-)
 	watcher=$!
 	while read -r line <&6 && [ "$line" != "Watches established." ]; do
 		:
