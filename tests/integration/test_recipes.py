@@ -44,20 +44,8 @@ def recipe(tmp):
             os.killpg(proc.pid, signal.SIGKILL)
         proc.wait()
         proc.stdout.close()
-        wait_for(lambda p=proc: not group_of(p.pid), 10,
+        wait_for(lambda p=proc: not procs.of_session(p.pid), 10,
                  "the recipe's processes are gone")
-
-
-def group_of(session):
-    """Who lives in the session."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError, IndexError):
-            with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
-                stat = f.read().rpartition(")")[2].split()
-            if int(stat[3]) == session and stat[0] != "Z":
-                found.append(int(pid))
-    return found
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes and mounts of this machine, and the end of those we started."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -128,6 +129,18 @@ def waits_for_fuse(pid):
         return False
     return any(s in where for s in ("request_wait", "fuse", "rwsem",
                                  "path_openat", "lookup"))
+
+
+def of_session(session):
+    """Pids of who lives in the session."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError, IndexError):
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                stat = f.read().rpartition(")")[2].split()
+            if int(stat[3]) == session and stat[0] != "Z":
+                found.append(int(pid))
+    return found
 
 
 def kill_quietly(pid, signum=signal.SIGKILL):
