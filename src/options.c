@@ -97,7 +97,7 @@ static const char usage[] =
 	"Mount a ZooKeeper tree as a filesystem; see znodefs(1).\n"
 	"\n"
 	"    -f                     stay in the foreground, log to stderr\n"
-	"    -d                     the same, and log every request\n"
+	"    -d, -o debug           the same, and log every request\n"
 	"    -h, --help             this text\n"
 	"    -V, --version          the version\n"
 	"    -o connect_timeout=S   seconds to wait for a server (10)\n"

@@ -177,14 +177,6 @@ def test_help_and_version(option):
     assert "znodefs" in done.stdout
 
 
-def test_help_names_the_options():
-    text = ok(binary(), "--help")
-    for option in ("layout", "empty", "quiet", "max_size", "timeout",
-                   "connect_timeout", "auth_file", "umask", "uid", "gid",
-                   "ro", "strict", "renew"):
-        assert option in text, option
-
-
 # -- as a daemon ------------------------------------------------------------
 
 def mounted_as_daemon(source, mountpoint, *options):

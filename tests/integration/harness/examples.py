@@ -2,8 +2,8 @@
 """The examples of the documentation: taken out of it, and run.
 
 Three forms: a session of several machines, whose lines begin with
-`NAME$ command` or are what is printed; commands behind a `$ `, between lines
-that they print; and commands alone.
+`NAME$ command` or are what is printed; commands behind a `$ `, each before the
+lines that it prints, if they are shown; and commands alone.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import subprocess
 import time
 
 from . import procs
+from .files import ok
 from .wait import SLOW, wait_for
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
@@ -129,6 +130,37 @@ def play(block, shells):
 
 
 # -- commands of one machine -------------------------------------------------
+
+def commands(block):
+    """[(command, [lines that it prints])...] of a block with `$ ` in it."""
+    found = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def run_block(block, directory, **kwargs):
+    """Run the commands of a block in one shell; what they print is compared.
+
+    A block without a prompt is a script, of Python if it looks so.
+    """
+    if "os.open" in block:
+        return ok("/usr/bin/python3", "-c", "import os\n" + block,
+                  cwd=directory, **kwargs)
+    if not block.startswith("$ "):
+        return ok("bash", "-e", "-c", block, cwd=directory, **kwargs)
+    todo = commands(block)
+    script = f"\necho {MARK}\n".join(command for command, _ in todo)
+    done = ok("bash", "-e", "-c", script, cwd=directory, **kwargs)
+    for (command, wanted), printed in zip(todo, done.split(MARK + "\n")):
+        if wanted:
+            assert list(map(like, printed.splitlines())) == \
+                list(map(like, wanted)), command
+    return done
+
 
 def watches_of(session):
     """How many inotify watches the processes of the session have."""
