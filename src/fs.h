@@ -46,6 +46,7 @@ struct fs {
 	atomic_bool serving; /* the mount is there: say what happens */
 	void (*ready)(void *arg); /* the kernel has said hello */
 	void *ready_arg;
+	atomic_ullong messages; /* of the kernel, answered */
 
 	pthread_mutex_t lock; /* for all below */
 	struct node_table nodes;

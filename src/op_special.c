@@ -46,6 +46,7 @@ static void gather_session(struct fs *fs, struct status *s)
 	zk_get_stats(fs->zk, &zk);
 	s->session = (uint64_t)zk.session_id;
 	s->session_timeout_ms = zk.session_timeout_ms;
+	s->n[STATUS_MESSAGES] = atomic_load(&fs->messages);
 	s->n[STATUS_REQUESTS] = zk.sent;
 	s->n[STATUS_REQUESTS_IN_FLIGHT] = zk.in_flight;
 	s->n[STATUS_REQUESTS_HELD] = zk.held;

@@ -62,6 +62,7 @@ static fuse_req_t take(struct req *r)
 	if (r->armed)
 		fuse_req_interrupt_func(freq, NULL, NULL);
 	r->freq = NULL;
+	atomic_fetch_add_explicit(&r->fs->messages, 1, memory_order_relaxed);
 	return freq;
 }
 

@@ -15,6 +15,8 @@ static const struct number {
 	bool counter; /* since the mount; else as of now */
 	const char *help;
 } numbers[STATUS_NUMBERS] = {
+	[STATUS_MESSAGES] = {"messages", true,
+			     "Messages of the kernel answered."},
 	[STATUS_REQUESTS] = {"requests", true,
 			     "Requests sent to the server."},
 	[STATUS_REQUESTS_IN_FLIGHT] = {"requests_in_flight", false,

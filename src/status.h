@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 enum status_number {
+	STATUS_MESSAGES,
 	STATUS_REQUESTS,
 	STATUS_REQUESTS_IN_FLIGHT,
 	STATUS_REQUESTS_HELD,
