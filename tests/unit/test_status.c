@@ -51,7 +51,7 @@ START_TEST(test_status_lines)
 	assert_line(text, "session_timeout_ms 1500\n");
 	assert_line(text, "strict no\n");
 	assert_line(text, "feed_server 10.0.0.7:2181\n");
-	assert_line(text, "requests 100\n");
+	assert_line(text, "messages 100\n");
 	free(text);
 }
 END_TEST
@@ -88,10 +88,10 @@ START_TEST(test_metrics_lines)
 	assert_line(text, "znodefs_feed_up 0\n");
 	assert_line(text, "znodefs_state_seconds 61\n");
 	assert_line(text, "znodefs_session_timeout_seconds 1.5\n");
-	assert_line(text, "# TYPE znodefs_requests_total counter\n");
-	assert_line(text, "znodefs_requests_total 100\n");
+	assert_line(text, "# TYPE znodefs_messages_total counter\n");
+	assert_line(text, "znodefs_messages_total 100\n");
 	assert_line(text, "# TYPE znodefs_requests_in_flight gauge\n");
-	assert_line(text, "znodefs_requests_in_flight 101\n");
+	assert_line(text, "znodefs_requests_in_flight 102\n");
 	free(text);
 }
 END_TEST
