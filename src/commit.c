@@ -157,7 +157,7 @@ static enum way choose_way_locked(struct commit *c)
 	if (c->conditional)
 		return node->embryo || c->file->inode->gone ? WAY_GONE
 							    : WAY_MODIFY;
-	if (c->file->inode->unlinked)
+	if (c->file->inode->unlinked && !c->file->amid)
 		return WAY_NONE;
 	if (c->file->inode->gone)
 		return WAY_GONE;

@@ -10,7 +10,9 @@
  *   cut (O_TRUNC)             set with the whole content, whatever was there
  *   anything else             get, apply, set under the version that was read;
  *                             again if that has changed meanwhile
- *   unlinked by this mount    nothing: the bytes go where they go on a disk
+ *   unlinked by this mount    nothing: the bytes go where they go on a disk;
+ *                             but if it was opened when the server may have
+ *                             had another in its place already, -ENOENT
  *   under a condition         get, apply, set under the version, once; the get
  *                             finds out whether it is still the same znode
  *

@@ -54,6 +54,7 @@ struct file {
 	bool append;      /* O_APPEND */
 	bool sync;        /* O_SYNC or O_DSYNC: every write commits */
 	bool direct;      /* O_DIRECT: reads are linearizable */
+	bool amid;        /* opened while an own change was under way */
 	pid_t process; /* that opened it to write; 0: to read, or not known */
 
 	struct blob *base; /* NULL before the first fetch */

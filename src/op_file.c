@@ -208,9 +208,11 @@ static int open_check_locked(struct fs *fs, const struct inode *inode,
 {
 	/*
 	 * The kernel walks the path again.  What was removed here between the
-	 * lookup and the open was there when it was looked up.
+	 * lookup and the open was there when it was looked up; but what is
+	 * written must not be lost with it.
 	 */
-	if (!inode || (inode->gone && !inode->unlinked) ||
+	if (!inode ||
+	    (inode->gone && (!inode->unlinked || wants_write(flags))) ||
 	    (inode->gone && !inode->opens && !inode->last_data))
 		return -ESTALE;
 	if (inode->kind == INODE_DIR)

@@ -170,6 +170,83 @@ def test_ephemeral(proxy, m, zk, action):
     still(zk, "/e", (b"v", 0))
 
 
+REMOVALS = {
+    "rename": (MULTI, lambda m: os.rename(m / "g", m / "f"), b"new"),
+    "unlink": (DELETE, lambda m: os.unlink(m / "f"), b"made since"),
+}
+
+
+@pytest.fixture
+def removed(proxy, m, zk):
+    """Remove "f" here, which the server does, and nobody here knows yet.
+
+    What others see in its place is there before the test begins.
+    """
+    rules = []
+
+    def removed(how):
+        opcode, remove, there = REMOVALS[how]
+        zk.create("/f", b"old")
+        zk.create("/g", b"new")
+        assert get(m / "f") == b"old"
+        rules.append(proxy.on("hold", opcode))
+        future = pool.submit(remove, m)
+        assert rules[0].hit.wait(10)
+        if how == "unlink":
+            zk.create("/f", there)
+        assert zk.get("/f")[0] == there
+        return lambda: (rules[0].deliver(), future.result())
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        try:
+            yield removed
+        finally:
+            for rule in rules:
+                rule.deliver()
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+def test_write_after_a_removal_that_is_not_answered(m, zk, removed, how):
+    """What is said to be written is written to what is there now."""
+    answer = removed(how)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        writing = pool.submit(put, m / "f", b"mine")
+        time.sleep(0.2)         # in the kernel; sooner or later is as well
+        answer()
+        error = writing.exception(10)
+    if error:
+        assert error.errno == errno.ENOENT
+    else:
+        assert zk.get("/f")[0] == b"mine"
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+def test_opened_after_a_removal_that_is_not_answered(m, zk, removed, how):
+    """The same of one that may have been opened before."""
+    answer = removed(how)
+    with open(m / "f", "r+b", buffering=0) as f:
+        answer()
+        try:
+            f.write(b"mine ")
+        except OSError as e:
+            assert e.errno == errno.ENOENT
+        else:
+            assert zk.get("/f")[0].startswith(b"mine ")
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+def test_opened_before_a_removal(m, zk, how):
+    """What was open before is a file without a name, as on a disk."""
+    _, remove, _ = REMOVALS[how]
+    zk.create("/f", b"old")
+    zk.create("/g", b"new")
+    with open(m / "f", "r+b", buffering=0) as f:
+        remove(m)
+        f.write(b"lost")
+        f.seek(0)
+        assert f.read() == b"lost"
+
+
 @pytest.mark.parametrize("action", NOT_APPLIED + APPLIED)
 def test_acl(proxy, m, zk, action):
     zk.create("/f", b"v")

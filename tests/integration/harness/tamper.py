@@ -18,6 +18,8 @@ dark-before the request is lost, and from then on nothing passes; nobody is
 dark-after  the same, and the request arrives
 half-open   the request arrives; the server's end is closed, the client is
             not told of that
+hold        the request arrives; its reply, and all behind that, come when
+            deliver() is called
 late        the connection is lost, and the request arrives when deliver() is
             called
 
@@ -68,7 +70,7 @@ class Rule:
         self._held = threading.Event()
 
     def deliver(self):
-        """Let the late request go."""
+        """Let the late request go, or the reply that is held."""
         self._held.set()
 
     def wait(self):
@@ -151,7 +153,11 @@ class Tampered(Connection):
         rule = self.replies.pop(xid, None)
         if not rule:
             return self._pass(self.client, frame)
-        if rule.action == "dark-after":
+        if rule.action == "hold":
+            rule.hit.set()
+            rule.wait()
+            self._pass(self.client, frame)
+        elif rule.action == "dark-after":
             self.dark = True
         elif rule.action == "half-open":
             self.leave_client()
@@ -197,7 +203,7 @@ class Tampered(Connection):
         self.server.sendall(frame)
 
     _do_cut_reply = _do_dark_after = _do_half_open = _do_after
-    _do_block_after = _do_after
+    _do_block_after = _do_hold = _do_after
 
 
 class TamperProxy(Proxy):
