@@ -3,7 +3,10 @@
 
 import argparse
 import dataclasses
+import glob
 import logging
+import os
+import shutil
 import sys
 import time
 import traceback
@@ -102,6 +105,12 @@ HEAD = ("fault", "runs", "acknowledged", "refused", "lost", "torn", "stale",
         "hung", "other", "seconds")
 
 
+def keep(place, directory):
+    """What the programs have written down, see load.py."""
+    for history in glob.glob(f"{place.path}/*-history"):
+        shutil.copytree(history, directory)
+
+
 def table(results):
     rows = [HEAD]
     for r in results:
@@ -120,6 +129,8 @@ def parse(argv):
     p.add_argument("--short", action="store_true",
                    help="a small load and short timeouts, as in the tests")
     p.add_argument("--list", action="store_true", help="the faults there are")
+    p.add_argument("--keep", metavar="DIR",
+                   help="the histories of what is not good")
     p.add_argument("fault", nargs="*", help="which; default: all")
     options = p.parse_args(argv)
     unknown = set(options.fault) - set(FAULTS)
@@ -139,6 +150,8 @@ def run_all(options):
         for n in range(options.runs):
             place = procs.Workplace()
             one = run(place, name, **(SHORT if options.short else {}))
+            if options.keep and not one.good:
+                keep(place, os.path.join(options.keep, f"{name}-{n + 1}"))
             place.close()
             add(total, one)
             print(f"{name} {n + 1}/{options.runs}: "
