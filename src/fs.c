@@ -29,8 +29,7 @@ void fs_stat(struct fs *fs, struct inode *inode, struct stat *st)
  * Whether the kernel may keep what it is told: it is valid, and there is
  * nothing to announce that would say otherwise; nor of the directory, for what
  * is announced below one that was replaced is not seen in its successor.  An
- * open handle with uncommitted writes makes its size known by asking.  The root
- * is asked for, so that stat(1) of a mount whose daemon was killed fails.  What
+ * open handle with uncommitted writes makes its size known by asking.  What
  * the kernel knows in another view too may be changed there, where it does not
  * see that it is the same; so may this session's ephemerals.
  */
@@ -72,6 +71,8 @@ static bool may_keep(struct fs *fs, struct inode *inode)
 /* What happens to `.data` changes the times of its directory unseen. */
 double fs_attr_timeout(struct fs *fs, struct inode *inode)
 {
+	if (inode->ino == NODE_ROOT_INO)
+		return fs->opt->strict ? 0 : FS_ROOT_TIMEOUT;
 	if (inode->kind == INODE_DIR && !node_is_null(&fs->nodes, inode->node))
 		return 0;
 	return may_keep(fs, inode) ? FS_TIMEOUT : 0;

@@ -72,6 +72,11 @@ struct fs {
  * Seconds; far below what overflows the kernel's jiffies.
  */
 #define FS_TIMEOUT 1e9
+/*
+ * The same for the root's attributes, which the kernel needs for each path that
+ * it walks: for so long stat(1) may not notice that a daemon was killed.
+ */
+#define FS_ROOT_TIMEOUT 1.0
 
 /* As zk_open(), which it calls.  fs_stop() and fs_release() in any case. */
 int fs_init(struct fs *fs, const struct options *opt);
@@ -106,7 +111,7 @@ void fs_stat(struct fs *fs, struct inode *inode, struct stat *st);
 /* The answer to a lookup in @view; counts the lookup. */
 void fs_entry(struct fs *fs, struct inode *inode, enum node_view view,
 	      struct fuse_entry_param *e);
-/* How long attributes may be kept: FS_TIMEOUT or 0. */
+/* How long attributes may be kept: FS_TIMEOUT, FS_ROOT_TIMEOUT or 0. */
 double fs_attr_timeout(struct fs *fs, struct inode *inode);
 /* The same for the helper, who does not look but tell. */
 void fs_tell_entry(struct fs *fs, struct inode *inode,
