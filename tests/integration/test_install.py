@@ -21,12 +21,10 @@ INSTALLED = {
     "share/doc/znodefs/examples/fstab": 0o644,
     "share/man/man1/znodefs.1": 0o644,
     "share/man/man7/znodefs-recipes.7": 0o644,
-    "share/znodefs/recipes/barrier": 0o755,
     "share/znodefs/recipes/common.sh": 0o644,
-    "share/znodefs/recipes/elect": 0o755,
-    "share/znodefs/recipes/member": 0o755,
-    "share/znodefs/recipes/queue-put": 0o755,
-    "share/znodefs/recipes/queue-work": 0o755,
+    **{f"share/znodefs/recipes/{p.name}": 0o755
+       for p in (TOP / "scripts/recipes").iterdir()
+       if p.name not in ("common.sh", "meson.build")},
 }
 
 pytestmark = [

@@ -10,6 +10,7 @@ import os
 import pathlib
 import shlex
 import signal
+import threading
 import time
 
 import pytest
@@ -133,3 +134,21 @@ def test_a_resolver_that_hangs(mount, hosts, server, chroot, port):
         m.kill(signal.SIGTERM)
         assert m.wait(30) == 0
         assert time.monotonic() - start < 10 * SLOW
+
+
+def test_says_that_it_waits_for_addresses(mount, hosts, server, chroot,
+                                          request):
+    """Once mounting takes long; hostslib gives an answer when there is one."""
+    port = server.hostport.rsplit(":")[1]
+    hosts.set(zk1="")
+
+    def answer():
+        wait_for(lambda: any("waiting for the addresses of zk1:" in m.log()
+                             for m in request.node.mounts), 20)
+        hosts.set(zk1="127.0.0.1")
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    m = mount(f"zk1:{port}{chroot}")
+    answering.join()
+    assert len(m.log().splitlines()) == 2, "it mounts, and has said it once"
