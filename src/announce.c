@@ -148,7 +148,12 @@ static int greet(struct fs *fs)
 	fs_lock(fs);
 	a->now = (struct telling){0};
 	greeted = a->greeted;
+	if (rc >= 0 && greeted)
+		a->able = rc == 0;
 	fs_unlock(fs);
+	if (rc > 0)
+		log_notice("no remote events: owner and umask of the mount "
+			   "forbid changes to its own user");
 	return rc < 0 ? rc : greeted ? 0 : -ENODEV;
 }
 
@@ -257,6 +262,10 @@ static int perform_locked(struct fs *fs)
 	a->now = step;
 	if (rc < 0)
 		return rc;
+	if (!a->able) {
+		announce_done_locked(fs);
+		return 0;
+	}
 	a->now.pid = a->helper.pid;
 	fs_unlock(fs);
 	rc = helper_run(&a->helper, op_of(step.step), path, size,
@@ -358,6 +367,19 @@ static void complain(struct fs *fs, const struct telling *now, int rc)
 		strerror(-rc));
 }
 
+/*
+ * The kernel still has what it would not remove, as where something is mounted
+ * on it.  Who wants to make a name has the kernel look it up anew: it is not
+ * there, so it goes, and the mount with it.  It is not made either.
+ */
+static void drop_locked(struct fs *fs)
+{
+	struct telling *now = &fs->announcer.now;
+
+	now->step = told_is_of_data(now->step) ? TOLD_DATA_MKNOD : TOLD_MKNOD;
+	perform_locked(fs);
+}
+
 /* What cannot be announced counts as told, or it would be tried for ever. */
 static void give_up_locked(struct fs *fs, struct node *node, int rc)
 {
@@ -367,6 +389,8 @@ static void give_up_locked(struct fs *fs, struct node *node, int rc)
 	now->step = look_step_locked(fs, node, &now->truth, &now->view);
 	complain(fs, now, rc);
 	announce_done_locked(fs);
+	if (told_is_removal(now->step))
+		drop_locked(fs);
 	*now = (struct telling){0};
 }
 
@@ -433,6 +457,7 @@ static void *announce_main(void *arg)
 	int64_t wake;
 	bool told;
 
+	ensure_helper(fs); /* or else when there is something to tell */
 	fs_lock(fs);
 	while (!fs->look.stopping) {
 		reap_stuck_locked(fs);

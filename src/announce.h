@@ -18,6 +18,11 @@
  * is then left alone and another one takes over; what the stuck one does
  * later is answered with an error.  Its pid is remembered until it has been
  * reaped, and so is the directory, in which nothing is tried meanwhile.
+ *
+ * What the kernel is given to keep, the helper takes back.  So it is given
+ * nothing until a helper has shown that it may change the mount: uid=, gid= and
+ * umask= can forbid it to one that is not root's.  Then there are no events, and
+ * everything due counts as told.
  */
 
 #include <pthread.h>
@@ -56,6 +61,7 @@ struct announcer {
 	struct telling now;
 	pid_t pid; /* the helper's, while it is trusted */
 	bool greeted;
+	bool able; /* the last one that was greeted may change the mount */
 	struct stuck stuck[ANNOUNCE_STUCK_MAX];
 	size_t n_stuck;
 	uint64_t told;    /* steps that a helper has performed */

@@ -52,12 +52,17 @@ static bool is_in_another_view(struct fs *fs, const struct node *node)
 	return fs_owns(fs, &node->stat);
 }
 
+bool fs_kernel_keeps(const struct fs *fs)
+{
+	return !fs->opt->strict && fs->announcer.able;
+}
+
 static bool may_keep(struct fs *fs, struct inode *inode)
 {
 	struct node *node = inode->node;
 	struct file *file;
 
-	if (fs->opt->strict || inode->gone || inode->view != VIEW_MAIN ||
+	if (!fs_kernel_keeps(fs) || inode->gone || inode->view != VIEW_MAIN ||
 	    !node->parent || !watch_is_valid_locked(fs, node) || !node->known ||
 	    !is_settled(fs, node) || is_in_another_view(fs, node))
 		return false;
@@ -102,7 +107,7 @@ double fs_negative_timeout(struct fs *fs, const struct target *target)
 	struct node *node = target->node;
 
 	/* A name made in another view comes into being here unseen. */
-	if (fs->opt->strict || fs->views_used || !node || target->special ||
+	if (!fs_kernel_keeps(fs) || fs->views_used || !node || target->special ||
 	    target->alias ||
 	    target->view != VIEW_MAIN || !watch_is_valid_locked(fs, node) ||
 	    !is_settled(fs, node))

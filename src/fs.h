@@ -111,6 +111,11 @@ void fs_stat(struct fs *fs, struct inode *inode, struct stat *st);
 /* The answer to a lookup in @view; counts the lookup. */
 void fs_entry(struct fs *fs, struct inode *inode, enum node_view view,
 	      struct fuse_entry_param *e);
+/*
+ * Whether the kernel may keep anything of what it is told: not with -o strict,
+ * and not without a helper that can take it back.
+ */
+bool fs_kernel_keeps(const struct fs *fs);
 /* How long attributes may be kept: FS_TIMEOUT, FS_ROOT_TIMEOUT or 0. */
 double fs_attr_timeout(struct fs *fs, struct inode *inode);
 /* The same for the helper, who does not look but tell. */

@@ -140,12 +140,16 @@ static int removed(int dir, const char *name, int flags)
 static int hello(struct mount *m, int dir, const char *name)
 {
 	struct stat st;
+	int rc;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
 	if (errno != ENOENT)
 		return -errno;
-	return device_of(dir, &m->dev);
+	rc = device_of(dir, &m->dev);
+	if (rc == 0 && faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		rc = 1;
+	return rc;
 }
 
 static int perform(struct mount *m, struct command *c)

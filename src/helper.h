@@ -25,7 +25,11 @@
 #include <sys/types.h>
 
 enum helper_op {
-	HELPER_HELLO, /* look @path up at the root; not there is right */
+	/*
+	 * Look @path up at the root; not there is right.  1: the kernel would
+	 * refuse all the others, because of uid=, gid= or umask=.
+	 */
+	HELPER_HELLO,
 	HELPER_MKNOD,
 	HELPER_MKDIR,
 	HELPER_UNLINK,
@@ -51,7 +55,8 @@ int helper_start(struct helper *h, const char *mountpoint);
 
 /*
  * Perform one operation and wait for it.  @path is relative to the mount.
- * Returns what the system call did, 0 or -errno; -EPIPE if the helper is gone;
+ * Returns what the system call did, 0 (HELPER_HELLO: or 1) or -errno; -EPIPE if
+ * the helper is gone;
  * -ETIME if it has not answered within @timeout_ms: then it is stuck in
  * the kernel, and will do what it was told whenever it can.
  */

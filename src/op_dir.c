@@ -434,7 +434,7 @@ static void list_nothing(struct readdir *op)
 static void keep_listing_locked(struct fs *fs, struct inode *inode,
 				struct fuse_file_info *fi)
 {
-	if (fs->opt->strict || inode->gone || inode->view != VIEW_MAIN ||
+	if (!fs_kernel_keeps(fs) || inode->gone || inode->view != VIEW_MAIN ||
 	    fs->views_used ||
 	    watch_guard_locked(fs, inode->node) == 0 ||
 	    !look_is_settled_locked(fs, inode->node))

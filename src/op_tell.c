@@ -190,7 +190,7 @@ bool tell_make(struct req *req, fuse_ino_t parent, const char *entry)
 	fs_lock(fs);
 	now = now_locked(req);
 	dir = inode_find(&fs->nodes, parent);
-	if (now && dir && told_is_making(now->step) &&
+	if (now && !now->done && dir && told_is_making(now->step) &&
 	    is_target(fs, now, dir, entry))
 		inode = make_locked(fs, now);
 	if (inode) {
