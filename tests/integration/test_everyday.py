@@ -387,7 +387,7 @@ def _(t):
     want = {"CLOSE_WRITE conf", "CREATE new", "DELETE,ISDIR db"}
     with Inotify() as inotify:
         inotify.add_watch(t.app)
-        os.listdir(t.app)               # and so it is known what db is
+        ok("ls", "-l", t.app)           # and so it is known what db is
         t.zk.set("/app/conf", b"new")
         t.zk.create("/app/new", b"v")
         t.zk.delete("/app/db", recursive=True)

@@ -71,11 +71,14 @@ class Mount:
     def pid(self):
         return self.proc.pid
 
+    def command(self):
+        return tied(command(self.source, self.path, *self.options))
+
     def start(self):
         with open(self.logfile, "wb") as log:
             self.proc = subprocess.Popen(
-                tied(command(self.source, self.path, *self.options)),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log)
         Mount.live.add(self)
         wait_for(self._ready, 20, f"the mount of {self.source} answers")
         return self
@@ -84,8 +87,9 @@ class Mount:
         if self.proc.poll() is not None:
             raise AssertionError(
                 f"znodefs ended with {self.proc.returncode}: {self.log()}")
-        if not self.mounted():
-            return False
+        return self.mounted() and self.answers()
+
+    def answers(self):
         os.stat(self.path)
         return True
 
