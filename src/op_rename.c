@@ -164,6 +164,13 @@ static bool is_set(const struct rename *op)
 	       zstat_is_ephemeral(stat) == zstat_is_ephemeral(&op->to_stat);
 }
 
+/*
+ * Whatever its version: rename(2) replaces what is there, and against somebody
+ * who sets all the time it would never succeed.  A target that has become a
+ * directory since it was read takes the value as its `.data`, as it does from
+ * who has it open.  The version would not tell: a child does not change it, and
+ * a new znode's is that of most files.
+ */
 static int add_set(struct rename *op, struct zk_ops *ops)
 {
 	return zk_ops_add(ops, (struct zk_op){

@@ -34,21 +34,6 @@ const char *path_base(const char *path)
 	return strrchr(path, '/') + 1;
 }
 
-char *path_dir(const char *path)
-{
-	size_t len = (size_t)(strrchr(path, '/') - path);
-
-	return strndup(path, len ? len : 1);
-}
-
-bool path_is_below(const char *path, const char *top)
-{
-	size_t len = top[1] ? strlen(top) : 0;
-
-	return strncmp(path, top, len) == 0 && path[len] == '/' &&
-	       path[len + 1] != '\0';
-}
-
 int path_check(const char *path)
 {
 	if (path[0] != '/')

@@ -10,8 +10,6 @@
  * function that returns a path means no memory, and nothing else.  Pure.
  */
 
-#include <stdbool.h>
-
 /* The port that a server listens on if the user names none. */
 #define PATH_DEFAULT_PORT 2181
 
@@ -20,15 +18,6 @@ char *path_join(const char *dir, const char *name);
 
 /* The last component, a pointer into @path; "" for "/". */
 const char *path_base(const char *path);
-
-/* Everything but the last component; "/" for "/a" and for "/". */
-char *path_dir(const char *path);
-
-/*
- * Whether @path is in the subtree of @top without being @top: "/a/b" is below
- * "/a", "/ab" and "/a" are not; everything but "/" is below "/".
- */
-bool path_is_below(const char *path, const char *top);
 
 /*
  * Whether a path that a user has given is one.

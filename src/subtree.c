@@ -168,8 +168,6 @@ static int check_movable(struct fs *fs, const char *path,
 	/* Who is in line, is in line there. */
 	if (zstat_is_ephemeral(stat) && lockname_is(path_base(path)))
 		return -EBUSY;
-	if (zstat_is_container(stat) || zstat_is_ttl(stat))
-		return -EXDEV;
 	if (zstat_is_ephemeral(stat) && !fs_owns(fs, stat))
 		return -EPERM;
 	return 0;

@@ -18,8 +18,7 @@
  *
  * rc is 0, or:
  *
- *	-EXDEV	more than one request can move; or there is a container or a
- *		TTL znode in it, which a transaction cannot create
+ *	-EXDEV	more than one request can move
  *	-EBUSY	a lock is held or waited for in it
  *	-EPERM	there is another session's ephemeral in it, or an ACL that
  *		is not shown to this session in full
@@ -27,6 +26,8 @@
  *	-ESTALE	something below it vanished meanwhile: try again
  *	-EACCES	something may not be read
  *	and what else the server says
+ *
+ * A container or TTL znode in it becomes a plain one: no Stat tells of them.
  */
 
 #include "req.h"
