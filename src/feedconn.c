@@ -48,7 +48,7 @@ static bool is_port(const char *s)
 
 	if (len == 0 || len > strlen("65535") || s[len])
 		return false;
-	n = atoi(s);
+	n = (int)strtol(s, NULL, 10);
 	return n > 0 && n <= UINT16_MAX;
 }
 
@@ -141,7 +141,7 @@ static int make_room(struct feedconn_buf *b, size_t size)
 		b->end = used;
 		return 0;
 	}
-	cap = MAX(used + size, (size_t)FEEDCONN_BUFFER);
+	cap = MAX(used + size, FEEDCONN_BUFFER);
 	data = malloc(cap);
 	if (!data)
 		return -ENOMEM;

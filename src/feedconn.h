@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 
 /* About a thousand events; larger ones did not make the feed faster. */
-#define FEEDCONN_BUFFER (64 * 1024)
+#define FEEDCONN_BUFFER ((size_t)64 * 1024)
 
 struct feedconn_buf {
 	uint8_t *data;

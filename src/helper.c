@@ -68,7 +68,7 @@ static int open_root(struct mount *m)
 {
 	int fd = open_mount(m->path);
 	struct statfs fs;
-	dev_t dev;
+	dev_t dev = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -88,7 +88,7 @@ static int open_parent(struct mount *m, char *path, char **name)
 	char *slash;
 
 	while (fd >= 0 && (slash = strchr(path, '/'))) {
-		dev_t dev;
+		dev_t dev = 0;
 		int next;
 
 		*slash = '\0';

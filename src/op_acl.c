@@ -78,7 +78,7 @@ static void on_get_acl(void *arg, const struct zk_result *r)
 		rc = acl_format(r->acl, &text);
 	if (rc < 0)
 		req_err(&op->req, rc);
-	else
+	else /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 		req_xattr(&op->req, text, strlen(text), op->size);
 	acl_end(op);
 }

@@ -28,7 +28,7 @@
  * full (FUSE_MAX_MAX_PAGES): what is larger than this may be the first part of
  * one, and is gathered too.  It is followed by the rest, or by a close.
  */
-#define GATHER_SPLIT (255 * 4096)
+#define GATHER_SPLIT ((size_t)255 * 4096)
 
 static struct file *file_of(const struct fuse_file_info *fi)
 {

@@ -176,7 +176,7 @@ static int parse_choice(const char *name, const char *text, const char *no,
 {
 	if (!text || strcmp(text, no) == 0)
 		return 0;
-	if (strcmp(text, yes))
+	if (strcmp(text, yes) != 0)
 		return complain("%s=%s: neither %s nor %s", name, text, no,
 				yes);
 	*value = true;

@@ -40,10 +40,12 @@ static struct fuse_pollhandle *take_poll(struct file *file)
 static struct fuse_pollhandle *next_to_wake(struct fs *fs)
 {
 	struct fuse_pollhandle *ph = NULL;
+	struct file *file;
 
 	fs_lock(fs);
-	if (!list_empty(&fs->polled))
-		ph = take_poll(list_first(&fs->polled, struct file, polled));
+	file = list_first(&fs->polled, struct file, polled);
+	if (file)
+		ph = take_poll(file);
 	fs_unlock(fs);
 	return ph;
 }

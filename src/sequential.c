@@ -55,7 +55,7 @@ static void answer_from(struct name_read *op, const struct blob *value,
 	if (!buf)
 		return req_err(&op->w.req, -ENOMEM);
 	for (i = 0; i < len; i++, off++)
-		buf[i] = off < old ? value->data[off] : name[off - old];
+		buf[i] = off < old ? (char)value->data[off] : name[off - old];
 	req_buf(&op->w.req, buf, len);
 }
 

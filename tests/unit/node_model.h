@@ -206,6 +206,7 @@ static inline void model_remove(struct model *m, int i, bool unlinked)
 	retire_below(m, i, unlinked);
 	if (i > 0) {
 		retire(m, i, unlinked);
+		/* cppcheck-suppress arrayIndexOutOfBoundsCond */
 		m->p[i].absent = true;
 	}
 }

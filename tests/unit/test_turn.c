@@ -114,7 +114,7 @@ START_TEST(test_random)
 {
 	enum { COUNT = 64 };
 	struct item items[COUNT];
-	int queue[COUNT], head = 0, waiting = 0, holder = -1, seen;
+	int queue[COUNT] = {0}, head = 0, waiting = 0, holder = -1, seen;
 	uint64_t rng = 99;
 	struct turn turn;
 
