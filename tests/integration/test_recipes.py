@@ -344,11 +344,3 @@ def test_workers_that_die_all_the_time(m, m2, zk, put, recipe, log):
         die(worker)
     assert set(log()) == set(jobs)
     wait_equal(lambda: left(zk), [], 20)
-
-
-# -- how they are written ----------------------------------------------------
-
-@pytest.mark.skipif(not shutil.which("shellcheck"), reason="no shellcheck")
-def test_shellcheck():
-    scripts = [p for p in RECIPES.iterdir() if p.name != "meson.build"]
-    ok("shellcheck", "-x", *scripts, cwd=RECIPES.parents[1])
