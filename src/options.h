@@ -29,7 +29,6 @@ struct options {
 	bool renew;  /* make ephemerals again that an expired session took */
 	bool layout_dir;
 	bool empty_dir;
-	bool umask_given;
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;
@@ -38,7 +37,6 @@ struct options {
 	int timeout_ms;  /* of a request; the session timeout unless given */
 	size_t max_size; /* bytes of a value; ZK_PACKET_MAX unless given */
 	size_t cache_size;
-	char *auth_file;
 	struct authfile auth;
 
 	struct fuse_args fuse; /* for fuse_session_new() */

@@ -3,8 +3,8 @@
 #define ZNODEFS_ZK_H
 
 /*
- * The session with the ensemble and the asynchronous calls on it.  Only zk.c
- * and zkcall.c know libzookeeper; nothing here knows files or nodes.
+ * The session with the ensemble and the asynchronous calls on it.  Only zk*.c
+ * know libzookeeper; nothing here knows files or nodes.
  *
  * Calling sequence
  *

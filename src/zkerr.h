@@ -6,7 +6,7 @@
  * ZooKeeper's error codes and the errno that the caller of a system call sees:
  * the one table for both connections, the library's and our own.
  *
- * The numbers stand here with their names, so that only zk.c needs
+ * The numbers stand here with their names, so that only zk*.c need
  * zookeeper.h; zk.c can check them against it:
  *
  *	#define X(name, code, err) \

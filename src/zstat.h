@@ -4,7 +4,7 @@
 
 /*
  * The Stat of a znode as the server sends it, without the client library's
- * types, so that only zk.c needs zookeeper.h.
+ * types, so that only zk*.c need zookeeper.h.
  *
  * A zxid is the number of the transaction, over the whole ensemble.  czxid is
  * the identity of a znode: a name that is deleted and created again has
