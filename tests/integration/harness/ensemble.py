@@ -34,8 +34,9 @@ class Member(Server):
         self.hostport = f"127.0.0.1:{free_port()}"
         self.peer_ports = free_port(), free_port()
 
-    def line(self):
-        quorum, election = self.peer_ports
+    def line(self, peer_ports=None):
+        """What a configuration says of it, with the ports it is reached by."""
+        quorum, election = peer_ports or self.peer_ports
         return (f"server.{self.number}=127.0.0.1:{quorum}:{election}:"
                 f"{self.role};{self.hostport}")
 
