@@ -11,7 +11,8 @@ import signal
 import subprocess
 import time
 
-from .procs import mount_type, running_on, tied, uninterruptible
+from .procs import (drop_copies, mount_type, running_on, tied,
+                    uninterruptible)
 from .wait import SLOW, wait_for
 
 SUSPICIOUS = re.compile(
@@ -124,12 +125,20 @@ class Mount:
             raise AssertionError(f"cannot unmount: {done.stderr}")
 
     def wait(self, timeout=10):
-        """Wait for the end of the process; its exit status."""
-        try:
-            return self.proc.wait(timeout=timeout * SLOW)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(
-                f"znodefs still runs after {timeout} s") from None
+        """Wait for the end of the process; its exit status.
+
+        It ends when the last copy of its mount is gone, wherever that is.
+        """
+        end = time.monotonic() + timeout * SLOW
+        while True:
+            try:
+                return self.proc.wait(timeout=min(1, timeout * SLOW))
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > end:
+                    raise AssertionError(
+                        f"znodefs still runs after {timeout} s") from None
+            if not self.mounted():
+                drop_copies(self.path)
 
     def stop(self):
         """Unmount and check that the daemon left cleanly; may be repeated."""

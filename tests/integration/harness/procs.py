@@ -58,6 +58,26 @@ class Workplace:
         self._janitor.wait()
 
 
+def drop_copies(path):
+    """Unmount @path in the mount namespaces that have a copy of it.
+
+    Every unshare -m, of this or of another test, copies all that is mounted.
+    """
+    done = {os.readlink("/proc/self/ns/mnt")}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
+            with open(f"/proc/{pid}/mounts", encoding="utf-8",
+                      errors="replace") as f:
+                copied = f" {path} " in f.read()
+        except OSError:
+            continue            # it has ended
+        if copied and namespace not in done:
+            subprocess.run(["nsenter", "-t", pid, "-m", "umount", "-l", path],
+                           capture_output=True)
+        done.add(namespace)
+
+
 def mount_type(path):
     """The type of the topmost filesystem mounted at @path, or None."""
     found = None
