@@ -22,6 +22,7 @@
 
 #include <pthread.h>
 
+#include "ahead.h"
 #include "announce.h"
 #include "attr.h"
 #include "ephemerals.h"
@@ -58,6 +59,7 @@ struct fs {
 	struct watch watch;
 	struct listing listing;
 	struct look look;
+	struct ahead ahead;
 	struct own_book own;
 	struct announcer announcer;
 	struct list files; /* open ones, of struct file */

@@ -250,6 +250,8 @@ static void on_children(void *arg, const struct zk_result *r)
 	}
 	late = listing_learn_locked(fs, node, r->names, r->n_names,
 				    op->changes, op->ask.guard);
+	if (main_view)
+		ahead_listed_locked(fs, node, op->req.thread);
 	rc = main_view ? add_embryos_locked(fs, op->dir) : 1;
 	if (rc == 0)
 		rc = add_data_locked(fs, op->dir);

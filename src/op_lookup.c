@@ -382,10 +382,23 @@ static void on_looked(void *arg, const struct zk_result *r)
 	lookup_start(op, answered);
 }
 
+/* What has to be waited for first: true if on_looked() or on_watched() comes. */
+static bool lookup_waits_locked(struct lookup *op)
+{
+	struct node *node = op->target.node;
+	struct fs *fs = op->req.fs;
+
+	if (look_wait_locked(fs, node, req_to(&op->req, on_looked, op)))
+		return true;
+	return watch_is_expected_locked(node) &&
+	       watch_wait_locked(fs, node,
+				 req_to(&op->req, on_watched, op));
+}
+
 void op_lookup(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 {
 	struct lookup *op = xcalloc(1, sizeof(*op));
-	bool wait = false, answered = false;
+	bool wait = false, answered = false, ahead = false;
 	struct fs *fs;
 	int rc;
 
@@ -399,25 +412,25 @@ void op_lookup(fuse_req_t freq, fuse_ino_t parent, const char *entry)
 	rc = fs_target(fs, parent, entry, &op->target);
 	if (rc == 0 && op->target.alias)
 		op->entry = xstrdup(entry);
-	if (rc == 0 && !op->target.special)
+	if (rc == 0 && !op->target.special) {
+		ahead = ahead_looked_up_locked(fs, op->target.node,
+					       op->req.thread);
 		answered = is_answered_locked(fs, &op->target);
-	if (rc == 0 && !op->target.special && !answered)
-		wait = look_wait_locked(fs, op->target.node,
-					req_to(&op->req, on_looked, op));
-	if (rc == 0 && !op->target.special && !wait &&
-	    watch_is_expected_locked(op->target.node))
-		wait = watch_wait_locked(fs, op->target.node,
-					 req_to(&op->req, on_watched, op));
+		wait = !answered && lookup_waits_locked(op);
+	}
 	fs_unlock(fs);
 	if (wait)
-		return;
-	if (rc == -EILSEQ || rc == -EINVAL)
-		rc = -ENOENT;
-	if (rc < 0)
-		return lookup_fail(op, rc);
-	if (op->target.special)
-		return lookup_special(op);
-	lookup_start(op, answered);
+		; /* the callback goes on, and may have done so */
+	else if (rc == -EILSEQ || rc == -EINVAL)
+		lookup_fail(op, -ENOENT);
+	else if (rc < 0)
+		lookup_fail(op, rc);
+	else if (op->target.special)
+		lookup_special(op);
+	else
+		lookup_start(op, answered);
+	if (ahead)
+		look_pump(fs);
 }
 
 /* --- getattr ------------------------------------------------------------- */

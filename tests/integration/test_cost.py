@@ -9,7 +9,8 @@ import os
 
 import pytest
 
-from harness.files import fails, get, ok, put, shell
+from harness.files import fails, get, ok, opened, put, shell
+from harness.status import status
 from harness.tree import create_all
 from harness.wait import wait_for
 
@@ -164,3 +165,96 @@ def test_remote_change_costs_at_most_one_read(m, zk, cost):
             pass
 
     assert cost(change_and_read) <= 1
+
+
+# -- reading ahead --
+
+
+def test_who_lists_and_another_who_reads_one(top, zk, cost):
+    """A machine is told only of what it uses."""
+    for i in range(TIMES):
+        create_all(zk, [(f"/t/d{i}", None)] +
+                   [(f"/t/d{i}/{j:03}", b"v") for j in range(100)])
+        ok("ls", top / f"d{i}")
+    assert cost(lambda i: ok("cat", top / f"d{i}/050")) == 1
+
+
+def test_who_stops_early_has_cost_little(top, zk, cost):
+    for i in range(TIMES):
+        create_all(zk, [(f"/t/d{i}", None)] +
+                   [(f"/t/d{i}/{j:03}", b"v") for j in range(500)])
+
+    def look_at_two(i):
+        for name in os.listdir(top / f"d{i}")[:2]:
+            os.stat(top / f"d{i}" / name)
+        wait_for(lambda: status(top.parent)["requests_in_flight"] == 0)
+
+    assert cost(look_at_two) <= 2 + 2 * 4
+
+
+def test_who_goes_on_reads_nothing_twice(top, zk, cost):
+    n = 1000
+    for i in range(TIMES):
+        create_all(zk, [(f"/t/d{i}", None)] +
+                   [(f"/t/d{i}/{j:04}", b"v") for j in range(n)])
+    assert cost(lambda i: ok("grep", "-r", "v", top / f"d{i}")) <= 2 + n
+    assert cost(lambda i: ok("grep", "-r", "v", top / f"d{i}")) == 0
+
+
+# -- messages of the kernel to the daemon --
+
+
+@pytest.fixture
+def messages(m):
+    """messages(f, n): how many n calls of f cause.
+
+    The fewest of a few tries, less those of looking at the status.  The root
+    is asked about once a second.
+    """
+    def measure(operation, n):
+        counts = []
+        for _ in range(TIMES):
+            marks = [status(m)["messages"], status(m)["messages"]]
+            for _ in range(n):
+                operation()
+            marks.append(status(m)["messages"])
+            counts.append(marks[2] - marks[1] - (marks[1] - marks[0]))
+        return min(counts)
+
+    return measure
+
+
+@pytest.fixture
+def warm(deep, messages):
+    """A file that has been read; after a read, the kernel asks for atime."""
+    path = deep / "a0/b/c"
+
+    def is_kept():
+        get(path)
+        os.listdir(path.parent)
+        os.stat(path)
+        return messages(lambda: os.stat(path), 5) <= 1
+
+    wait_for(is_kept, what="the kernel keeps what it has been told")
+    return path
+
+
+def test_stat_again_is_answered_by_the_kernel(warm, messages):
+    assert messages(lambda: os.stat(warm), 50) <= 1
+
+
+def test_names_again_are_answered_by_the_kernel(warm, messages):
+    assert messages(lambda: os.access(warm, os.R_OK), 50) <= 1
+
+
+def test_open_read_close_again_is_open_read_and_release(warm, messages):
+    """Nobody waits for the release, and there is no flush."""
+    def read():
+        with opened(warm, os.O_RDONLY) as fd:
+            assert os.read(fd, 4096) == b"v"
+
+    assert messages(read, 50) <= 3 * 50 + 1
+
+
+def test_list_again_is_opendir_and_releasedir(warm, messages):
+    assert messages(lambda: os.listdir(warm.parent), 50) <= 2 * 50 + 1
