@@ -34,16 +34,12 @@ static void check_server(const char *text)
 
 static void check_path(const char *text)
 {
-	char *dir, *joined;
+	const char *base;
 
 	if (path_check(text) || !strcmp(text, "/"))
 		return;
-	dir = path_dir(text);
-	joined = path_join(dir, path_base(text));
-	FUZZ_CHECK(!strcmp(joined, text));
-	FUZZ_CHECK(path_is_below(text, dir));
-	free(dir);
-	free(joined);
+	base = path_base(text);
+	FUZZ_CHECK(base > text && base[-1] == '/' && !strchr(base, '/'));
 }
 
 static void check_version(const uint8_t *data, size_t size)
