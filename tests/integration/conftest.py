@@ -217,3 +217,17 @@ def m(mount, source):
 def m2(mount, source, m):
     """A second mount of the same tree, by another daemon."""
     return mount(source)
+
+
+@pytest.fixture
+def fewest(server, zk, zkroot):
+    """fewest(f): the fewest requests for f(), of a few times."""
+    def measure(operation, times=3):
+        counts = []
+        for _ in range(times):
+            with server.requests(zk, zkroot) as count:
+                operation()
+            counts.append(count.n)
+        return min(counts)
+
+    return measure

@@ -40,20 +40,6 @@ def expected(stat, path):
         "num_children": str(stat.numChildren), "path": path}
 
 
-@pytest.fixture
-def requests(server, zk, zkroot):
-    """requests(f): the fewest requests for f(), of a few times."""
-    def measure(operation, times=3):
-        counts = []
-        for _ in range(times):
-            with server.requests(zk, zkroot) as count:
-                operation()
-            counts.append(count.n)
-        return min(counts)
-
-    return measure
-
-
 def settled(path):
     """Wait until the mount has told of what another client has made."""
     wait_for(lambda: os.path.exists(path), what=f"{path}")
@@ -238,7 +224,7 @@ def test_read_only(mount, source, zk):
 
 # -- what it costs -----------------------------------------------------------
 
-def test_getfattr_of_what_is_warm_is_no_request(m, zk, requests):
+def test_getfattr_of_what_is_warm_is_no_request(m, zk, fewest):
     zk.create("/d", None)
     zk.create("/d/f", b"v")
     settled(m / "d/f")
@@ -247,10 +233,10 @@ def test_getfattr_of_what_is_warm_is_no_request(m, zk, requests):
         ok("getfattr", "-d", m / "d", m / "d/f", m)
 
     dump()
-    wait_for(lambda: requests(dump) == 0, what="attributes for nothing")
+    wait_for(lambda: fewest(dump) == 0, what="attributes for nothing")
 
 
-def test_after_a_change_it_is_one_request(m, zk, requests):
+def test_after_a_change_it_is_one_request(m, zk, fewest):
     zk.create("/d", None)
     settled(m / "d")
     numbers = iter(range(1000))
@@ -261,24 +247,24 @@ def test_after_a_change_it_is_one_request(m, zk, requests):
         wait_equal(lambda: zk_attr(m / "d", "num_children"), str(n + 1))
 
     # The create, the look at what was created, and one for the attributes.
-    assert requests(change_and_dump, 10) <= 3
+    assert fewest(change_and_dump, 10) <= 3
 
 
-def test_an_acl_is_one_request(m, zk, requests):
+def test_an_acl_is_one_request(m, zk, fewest):
     zk.create("/f", b"v")
     settled(m / "f")
-    assert requests(lambda: zk_attr(m / "f", "version")) == 0
+    assert fewest(lambda: zk_attr(m / "f", "version")) == 0
     # Its size and its value.
-    assert requests(lambda: ok("getfattr", "-n", "user.zk.acl", m / "f")) == 2
+    assert fewest(lambda: ok("getfattr", "-n", "user.zk.acl", m / "f")) == 2
 
 
-def test_ls_does_not_ask_for_each_name(mount, source, zk, requests):
+def test_ls_does_not_ask_for_each_name(mount, source, zk, fewest):
     m = mount(source)
     zk.create("/d", None)
     for n in range(50):
         zk.create(f"/d/{n}", b"v")
     ok("ls", "-l", m / "d")
-    wait_for(lambda: requests(lambda: ok("ls", "-l", m / "d")) == 0,
+    wait_for(lambda: fewest(lambda: ok("ls", "-l", m / "d")) == 0,
              what="a listing for nothing")
 
 

@@ -9,36 +9,6 @@
 
 #define TIMEOUT_MS 600000 /* of held calls: never in these tests */
 
-/* No completion but by what becomes of the connection. */
-static void keep(struct fakelib *f _unused_,
-		 const struct fakelib_call *c _unused_, struct fakelib_plan *p)
-{
-	p->soon = 0;
-}
-
-static struct fakelib *fake_that_keeps(void)
-{
-	struct fakelib *f = fakelib_new();
-
-	f->plan = keep;
-	return f;
-}
-
-/* A call of each type, again and again. */
-static void call_all(struct zkprobe *p, size_t n, struct zktest *t)
-{
-	for (size_t i = 0; i < n; i++) {
-		p[i].type = i % ZKPROBE_TYPES;
-		zkprobe_call(&p[i], t);
-	}
-}
-
-static void wait_all(struct zkprobe *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		zkprobe_wait(&p[i]);
-}
-
 static struct authfile_entry credentials[] = {{"digest", "joe:secret"},
 					      {"digest", "jane:secret"}};
 
@@ -87,7 +57,7 @@ static void call_early(struct fakelib *f)
 
 	if (!e->called && e->t.zk) {
 		e->called = true;
-		call_all(e->p, ZKPROBE_TYPES, &e->t);
+		zkprobe_call_all(e->p, ZKPROBE_TYPES, &e->t, NULL);
 	}
 }
 
@@ -105,7 +75,7 @@ START_TEST(test_no_call_before_the_credentials)
 	fakelib_expire(f);
 	fakelib_wait_opened(f, 2);
 	fakelib_wait_submitted(f, ZKPROBE_TYPES);
-	wait_all(e.p, ZKPROBE_TYPES);
+	zkprobe_wait_all(e.p, ZKPROBE_TYPES);
 	for (int i = 0; i < ZKPROBE_TYPES; i++)
 		ck_assert_int_eq(e.p[i].rc, 0);
 	zktest_close(&e.t);
@@ -154,21 +124,21 @@ END_TEST
 
 START_TEST(test_refused_credential)
 {
-	struct fakelib *f = fake_that_keeps();
+	struct fakelib *f = zktest_fake(zktest_keep);
 	struct zkprobe p[ZKPROBE_TYPES] = {0};
 	struct zktest t = {0};
 
 	zktest_connect(&t, f, 1000);
-	call_all(p, ZKPROBE_TYPES, &t);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
 	fakelib_fail_auth(f);
-	wait_all(p, ZKPROBE_TYPES);
+	zkprobe_wait_all(p, ZKPROBE_TYPES);
 	for (int i = 0; i < ZKPROBE_TYPES; i++)
 		ck_assert_int_eq(p[i].rc, -EACCES);
 	/* Final: no new session, and later calls fail. */
 	for (int i = 0; i < ZKPROBE_TYPES; i++)
 		p[i] = (struct zkprobe){0};
-	call_all(p, ZKPROBE_TYPES, &t);
-	wait_all(p, ZKPROBE_TYPES);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
+	zkprobe_wait_all(p, ZKPROBE_TYPES);
 	for (int i = 0; i < ZKPROBE_TYPES; i++)
 		ck_assert(p[i].rc == -EIO || p[i].rc == -EACCES);
 	ck_assert_uint_eq(fakelib_counts(f).opened, 1);

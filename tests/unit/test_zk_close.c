@@ -9,31 +9,6 @@
 
 #define NEVER_MS 600000
 
-/* Completions come when they are released. */
-static void park(struct fakelib *f _unused_,
-		 const struct fakelib_call *c _unused_, struct fakelib_plan *p)
-{
-	p->soon = 0;
-	p->parked = 1;
-}
-
-static struct fakelib *fake_that_parks(void)
-{
-	struct fakelib *f = fakelib_new();
-
-	f->plan = park;
-	return f;
-}
-
-static void call_all(struct zkprobe *p, struct zktest *t,
-		     struct zk_owner *owner)
-{
-	for (int i = 0; i < ZKPROBE_TYPES; i++) {
-		p[i] = (struct zkprobe){.type = i, .owner = owner};
-		zkprobe_call(&p[i], t);
-	}
-}
-
 static void wait_all(struct zkprobe *p, int rc)
 {
 	for (int i = 0; i < ZKPROBE_TYPES; i++) {
@@ -46,7 +21,7 @@ static void wait_all(struct zkprobe *p, int rc)
 static void close_with(size_t n, bool connected, bool drop, bool interrupted)
 {
 	struct zkprobe *p = xcalloc(n, sizeof(*p));
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zk_owner owner = {0};
 	struct zktest t = {0};
 
@@ -101,7 +76,7 @@ START_TEST(test_close_without_a_session)
 	fakelib_unlock(f);
 	fakelib_expire(f);
 	zktest_wait_states(&t, 2);
-	call_all(p, &t, NULL);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
 	zktest_close_zk(&t);
 	wait_all(p, -EIO);
 	zktest_release(&t);
@@ -120,7 +95,7 @@ static void once_more(struct zkprobe *p)
 START_TEST(test_calls_from_the_answers_of_a_close)
 {
 	for (int connected = 0; connected < 2; connected++) {
-		struct fakelib *f = fake_that_parks();
+		struct fakelib *f = zktest_fake(zktest_park);
 		struct zkprobe p[60] = {0};
 		struct zktest t = {0};
 
@@ -169,7 +144,7 @@ static void call_in_close(struct fakelib *f)
 
 START_TEST(test_calls_of_others_during_a_close)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct others o = {0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(o.p); i++)

@@ -16,31 +16,6 @@
  */
 #define ATTEMPTS 20
 
-/* Completions come when they are released. */
-static void park(struct fakelib *f _unused_,
-		 const struct fakelib_call *c _unused_, struct fakelib_plan *p)
-{
-	p->soon = 0;
-	p->parked = 1;
-}
-
-static struct fakelib *fake_that_parks(void)
-{
-	struct fakelib *f = fakelib_new();
-
-	f->plan = park;
-	return f;
-}
-
-static void call_all(struct zkprobe *p, struct zktest *t,
-		     struct zk_owner *owner)
-{
-	for (int i = 0; i < ZKPROBE_TYPES; i++) {
-		p[i] = (struct zkprobe){.type = i, .owner = owner};
-		zkprobe_call(&p[i], t);
-	}
-}
-
 static void wait_all(struct zkprobe *p, int rc)
 {
 	for (int i = 0; i < ZKPROBE_TYPES; i++) {
@@ -63,7 +38,7 @@ START_TEST(test_deadline)
 	struct zktest t = {0};
 
 	zktest_open(&t, f, 200);
-	call_all(p, &t, NULL);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
 	wait_all(p, -EIO);
 	for (int i = 0; i < ZKPROBE_TYPES; i++) {
 		ck_assert_int_ge(took(&p[i]), 200);
@@ -106,12 +81,12 @@ END_TEST
 /* A server that does not answer: who has waited long enough is told. */
 START_TEST(test_deadline_when_sent)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe p[ZKPROBE_TYPES];
 	struct zktest t = {0};
 
 	zktest_connect(&t, f, 200);
-	call_all(p, &t, NULL);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
 	wait_all(p, -EIO);
 	for (int i = 0; i < ZKPROBE_TYPES; i++) {
 		ck_assert_int_ge(took(&p[i]), 200);
@@ -127,7 +102,7 @@ END_TEST
 /* How long a read waits that is lost when half of its time is over. */
 static int64_t lose_at_half_time(int timeout_ms)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe p = {.type = ZKPROBE_GET};
 	struct zktest t = {0};
 
@@ -158,7 +133,7 @@ END_TEST
 START_TEST(test_deadline_for_want_of_room)
 {
 	static struct zkprobe full[ZK_IN_FLIGHT_MAX];
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe p[ZKPROBE_TYPES], q = {.type = ZKPROBE_GET};
 	struct zktest t = {0};
 
@@ -167,7 +142,7 @@ START_TEST(test_deadline_for_want_of_room)
 		zkprobe_call(&full[i], &t);
 	for (size_t i = 0; i < ARRAY_SIZE(full); i++)
 		zkprobe_wait(&full[i]);
-	call_all(p, &t, NULL);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
 	wait_all(p, -EIO);
 	for (int i = 0; i < ZKPROBE_TYPES; i++) {
 		ck_assert_int_ge(took(&p[i]), 200);
@@ -201,7 +176,7 @@ START_TEST(test_interrupted_while_held)
 		struct zkprobe p[ZKPROBE_TYPES];
 		int64_t start;
 
-		call_all(p, &t, &owner);
+		zkprobe_call_all(p, ZKPROBE_TYPES, &t, &owner);
 		start = now_ms();
 		zk_interrupt(t.zk, &owner);
 		wait_all(p, -EINTR);
@@ -220,14 +195,14 @@ END_TEST
 
 START_TEST(test_interrupted_when_sent)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe p[ZKPROBE_TYPES];
 	struct zk_owner owner = {0};
 	struct zktest t = {0};
 	int64_t start;
 
 	zktest_connect(&t, f, NEVER_MS);
-	call_all(p, &t, &owner);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, &owner);
 	start = now_ms();
 	zk_interrupt(t.zk, &owner);
 	wait_all(p, -EINTR);
@@ -245,7 +220,7 @@ END_TEST
 
 START_TEST(test_true_answer_within_the_grace)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe p[ZKPROBE_TYPES];
 	struct zktest t = {0};
 	int i;
@@ -255,7 +230,7 @@ START_TEST(test_true_answer_within_the_grace)
 		struct zk_owner owner = {0};
 		int64_t start;
 
-		call_all(p, &t, &owner);
+		zkprobe_call_all(p, ZKPROBE_TYPES, &t, &owner);
 		start = now_ms();
 		zk_interrupt(t.zk, &owner);
 		fakelib_release(f, ZKPROBE_TYPES, FAKELIB_OLDEST);
@@ -277,7 +252,7 @@ END_TEST
  */
 START_TEST(test_interrupted_before_the_call)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe p[ZKPROBE_TYPES], other = {.type = ZKPROBE_GET};
 	struct zk_owner owner = {0};
 	struct zktest t = {0};
@@ -301,7 +276,7 @@ END_TEST
 /* Again and again: in the later rounds the keeper thread is asleep. */
 START_TEST(test_interrupted_before_the_call_is_sent)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe p[4] = {0};
 	struct zk_owner owner = {0};
 	struct zktest t = {0};
@@ -321,15 +296,15 @@ END_TEST
 
 START_TEST(test_others_are_not_interrupted)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe a[ZKPROBE_TYPES], b[ZKPROBE_TYPES], c[ZKPROBE_TYPES];
 	struct zk_owner owners[2] = {0};
 	struct zktest t = {0};
 
 	zktest_connect(&t, f, NEVER_MS);
-	call_all(a, &t, &owners[0]);
-	call_all(b, &t, &owners[1]);
-	call_all(c, &t, NULL);
+	zkprobe_call_all(a, ZKPROBE_TYPES, &t, &owners[0]);
+	zkprobe_call_all(b, ZKPROBE_TYPES, &t, &owners[1]);
+	zkprobe_call_all(c, ZKPROBE_TYPES, &t, NULL);
 	zk_interrupt(t.zk, &owners[0]);
 	zk_interrupt(t.zk, &owners[0]); /* again: no other deadline */
 	wait_all(a, -EINTR);
@@ -346,13 +321,13 @@ END_TEST
  */
 START_TEST(test_interrupted_and_lost)
 {
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zk_owner owner = {0};
 	struct zkprobe p[ZKPROBE_TYPES];
 	struct zktest t = {0};
 
 	zktest_connect(&t, f, NEVER_MS);
-	call_all(p, &t, &owner);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, &owner);
 	zk_interrupt(t.zk, &owner);
 	fakelib_lose(f, ZCONNECTIONLOSS);
 	for (int i = 0; i < ZKPROBE_TYPES; i++) {
@@ -369,7 +344,7 @@ END_TEST
 START_TEST(test_many_given_up)
 {
 	static struct zkprobe full[ZK_IN_FLIGHT_MAX];
-	struct fakelib *f = fake_that_parks();
+	struct fakelib *f = zktest_fake(zktest_park);
 	struct zkprobe p[ZKPROBE_TYPES], q = {.type = ZKPROBE_GET};
 	struct zk_owner owner = {0};
 	struct zktest t = {0};
@@ -383,7 +358,7 @@ START_TEST(test_many_given_up)
 	zk_interrupt(t.zk, &owner);
 	for (size_t i = 0; i < ARRAY_SIZE(full); i++)
 		zkprobe_wait(&full[i]);
-	call_all(p, &t, NULL);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
 	zkprobe_call(&q, &t);
 	ck_assert_uint_eq(fakelib_counts(f).most_pending, ZK_IN_FLIGHT_MAX);
 	/* All of them at once, and the last of them first. */

@@ -23,14 +23,6 @@ static void not_to_be_read(struct fakelib *f _unused_,
 	p->code = ZNOAUTH;
 }
 
-static void park(struct fakelib *f _unused_,
-		 const struct fakelib_call *call _unused_,
-		 struct fakelib_plan *p)
-{
-	p->soon = 0;
-	p->parked = 1;
-}
-
 /* Waits for @path, and asks; the reply is there when this returns. */
 static void ask(struct zkprobe *p, struct zktest *t, const char *path,
 		struct zk_owner *owner)
@@ -129,7 +121,7 @@ START_TEST(test_without_a_connection)
 	struct zktest t = {0};
 	struct zkprobe p;
 
-	f->plan = park;
+	f->plan = zktest_park;
 	zktest_open(&t, f, NEVER_MS);
 	ask(&p, &t, "/p", NULL);
 	fakelib_connect(f);
@@ -187,7 +179,7 @@ START_TEST(test_interrupted)
 	assert_answer(&p, -EINTR);
 
 	fakelib_lock(t.f);
-	t.f->plan = park;
+	t.f->plan = zktest_park;
 	fakelib_unlock(t.f);
 	ask(&q, &t, "/q", &asking);
 	zk_interrupt(t.zk, &asking);
@@ -219,7 +211,7 @@ START_TEST(test_fires_before_the_answer)
 	struct zktest t = {0};
 	struct zkprobe p;
 
-	connected(&t, park, NEVER_MS);
+	connected(&t, zktest_park, NEVER_MS);
 	ask(&p, &t, "/p", NULL);
 	fakelib_fire(t.f, "/p", ZOO_DELETED_EVENT);
 	fakelib_settle(t.f);

@@ -10,41 +10,11 @@
 
 #define TIMEOUT_MS 600000 /* of held calls: never in these tests */
 
-/* No completion but by what becomes of the connection. */
-static void keep(struct fakelib *f _unused_,
-		 const struct fakelib_call *c _unused_, struct fakelib_plan *p)
-{
-	p->soon = 0;
-}
-
-static struct fakelib *fake_that_keeps(void)
-{
-	struct fakelib *f = fakelib_new();
-
-	f->plan = keep;
-	return f;
-}
-
 static void set_plan(struct fakelib *f, fakelib_plan_fn *plan)
 {
 	fakelib_lock(f);
 	f->plan = plan;
 	fakelib_unlock(f);
-}
-
-/* A call of each type, again and again. */
-static void call_all(struct zkprobe *p, size_t n, struct zktest *t)
-{
-	for (size_t i = 0; i < n; i++) {
-		p[i].type = i % ZKPROBE_TYPES;
-		zkprobe_call(&p[i], t);
-	}
-}
-
-static void wait_all(struct zkprobe *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		zkprobe_wait(&p[i]);
 }
 
 /* --- connections --------------------------------------------------------- */
@@ -166,17 +136,17 @@ START_TEST(test_nothing_is_sent_without_a_connection)
 	struct zktest t = {0};
 
 	zktest_open(&t, f, TIMEOUT_MS);
-	call_all(p, COUNT, &t);
+	zkprobe_call_all(p, COUNT, &t, NULL);
 	zktest_wait_held(&t, COUNT);
 	fakelib_connect(f);
-	wait_all(p, COUNT);
+	zkprobe_wait_all(p, COUNT);
 	fakelib_lose(f, ZCONNECTIONLOSS);
 	zktest_wait_state(&t, ZK_LOST);
-	call_all(q, COUNT, &t);
+	zkprobe_call_all(q, COUNT, &t, NULL);
 	zktest_wait_held(&t, COUNT);
 	ck_assert_uint_eq(fakelib_counts(f).submitted, COUNT);
 	fakelib_connect(f);
-	wait_all(q, COUNT);
+	zkprobe_wait_all(q, COUNT);
 	ck_assert_uint_eq(fakelib_counts(f).submitted, 2 * COUNT);
 	ck_assert_uint_eq(fakelib_counts(f).disconnected, 0);
 	zktest_close(&t);
@@ -187,13 +157,13 @@ END_TEST
 static void lose_in_flight(int code)
 {
 	enum { COUNT = 90 };
-	struct fakelib *f = fake_that_keeps();
+	struct fakelib *f = zktest_fake(zktest_keep);
 	struct zkprobe p[COUNT] = {0};
 	struct zktest t = {0};
 	unsigned reads = 0;
 
 	zktest_connect(&t, f, TIMEOUT_MS);
-	call_all(p, COUNT, &t);
+	zkprobe_call_all(p, COUNT, &t, NULL);
 	fakelib_lose(f, code);
 	fakelib_settle(f);
 	for (int i = 0; i < COUNT; i++) {
@@ -203,7 +173,7 @@ static void lose_in_flight(int code)
 	}
 	set_plan(f, NULL);
 	fakelib_connect(f);
-	wait_all(p, COUNT);
+	zkprobe_wait_all(p, COUNT);
 	for (int i = 0; i < COUNT; i++) {
 		ck_assert_int_eq(p[i].rc, zkprobe_is_read(&p[i]) ? 0 : -EIO);
 		ck_assert_int_eq(p[i].unknown, !zkprobe_is_read(&p[i]));
@@ -224,20 +194,20 @@ END_TEST
 static void expire_in_flight(bool drop_on_close, size_t count)
 {
 	struct zkprobe *p = xcalloc(count, sizeof(*p));
-	struct fakelib *f = fake_that_keeps();
+	struct fakelib *f = zktest_fake(zktest_keep);
 	struct zktest t = {0};
 	size_t sent = MIN(count, (size_t)ZK_IN_FLIGHT_MAX);
 	struct zk_stats stats;
 
 	f->drop_on_close = drop_on_close;
 	zktest_connect(&t, f, TIMEOUT_MS);
-	call_all(p, count, &t);
+	zkprobe_call_all(p, count, &t, NULL);
 	/* The event alone, so that the close finds all of it pending. */
 	fakelib_event(f, ZOO_EXPIRED_SESSION_STATE);
 	fakelib_wait_opened(f, 2);
 	set_plan(f, NULL);
 	fakelib_connect(f);
-	wait_all(p, count);
+	zkprobe_wait_all(p, count);
 	for (size_t i = 0; i < count; i++) {
 		bool lost = i < sent && !zkprobe_is_read(&p[i]);
 
@@ -268,12 +238,12 @@ END_TEST
 /* No address for any host, for a while: the names are asked for again. */
 START_TEST(test_reopening_fails_at_first)
 {
-	struct fakelib *f = fake_that_keeps();
+	struct fakelib *f = zktest_fake(zktest_keep);
 	struct zkprobe p[ZKPROBE_TYPES] = {0};
 	struct zktest t = {0};
 
 	zktest_connect(&t, f, TIMEOUT_MS);
-	call_all(p, ZKPROBE_TYPES, &t);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
 	fakelib_lock(f);
 	f->refuse_init = 2;
 	fakelib_unlock(f);
@@ -281,7 +251,7 @@ START_TEST(test_reopening_fails_at_first)
 	fakelib_wait_opened(f, 2);
 	set_plan(f, NULL);
 	fakelib_connect(f);
-	wait_all(p, ZKPROBE_TYPES);
+	zkprobe_wait_all(p, ZKPROBE_TYPES);
 	for (int i = 0; i < ZKPROBE_TYPES; i++)
 		ck_assert_int_eq(p[i].rc, zkprobe_is_read(&p[i]) ? 0 : -EIO);
 	/* What does not change is not told again with each attempt. */
@@ -293,12 +263,12 @@ END_TEST
 /* Sessions that expire as soon as they are there. */
 START_TEST(test_expiry_again_and_again)
 {
-	struct fakelib *f = fake_that_keeps();
+	struct fakelib *f = zktest_fake(zktest_keep);
 	struct zkprobe p[ZKPROBE_TYPES] = {0};
 	struct zktest t = {0};
 
 	zktest_connect(&t, f, TIMEOUT_MS);
-	call_all(p, ZKPROBE_TYPES, &t);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
 	for (unsigned i = 1; i <= 3; i++) {
 		fakelib_expire(f);
 		fakelib_wait_opened(f, i + 1);
@@ -308,7 +278,7 @@ START_TEST(test_expiry_again_and_again)
 	set_plan(f, NULL);
 	fakelib_lose(f, ZCONNECTIONLOSS);
 	fakelib_connect(f);
-	wait_all(p, ZKPROBE_TYPES);
+	zkprobe_wait_all(p, ZKPROBE_TYPES);
 	zktest_close(&t);
 }
 END_TEST
@@ -358,11 +328,11 @@ START_TEST(test_connected_before_open_returns)
 	f->connect_at_once = true;
 	zktest_open(&t, f, TIMEOUT_MS);
 	ck_assert_int_eq(zk_wait_connected(t.zk, 60000), 0);
-	call_all(p, ZKPROBE_TYPES, &t);
-	wait_all(p, ZKPROBE_TYPES);
+	zkprobe_call_all(p, ZKPROBE_TYPES, &t, NULL);
+	zkprobe_wait_all(p, ZKPROBE_TYPES);
 	fakelib_expire(f);
-	call_all(q, ZKPROBE_TYPES, &t);
-	wait_all(q, ZKPROBE_TYPES);
+	zkprobe_call_all(q, ZKPROBE_TYPES, &t, NULL);
+	zkprobe_wait_all(q, ZKPROBE_TYPES);
 	for (int i = 0; i < ZKPROBE_TYPES; i++)
 		ck_assert_int_eq(p[i].rc, 0);
 	zktest_close(&t);

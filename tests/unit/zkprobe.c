@@ -346,3 +346,42 @@ void zktest_close(struct zktest *t)
 	zktest_close_zk(t);
 	zktest_release(t);
 }
+
+void zktest_park(struct fakelib *f _unused_,
+		 const struct fakelib_call *c _unused_, struct fakelib_plan *p)
+{
+	p->soon = 0;
+	p->parked = 1;
+}
+
+void zktest_keep(struct fakelib *f _unused_,
+		 const struct fakelib_call *c _unused_, struct fakelib_plan *p)
+{
+	p->soon = 0;
+}
+
+struct fakelib *zktest_fake(fakelib_plan_fn *plan)
+{
+	struct fakelib *f = fakelib_new();
+
+	f->plan = plan;
+	return f;
+}
+
+/* --- many ---------------------------------------------------------------- */
+
+void zkprobe_call_all(struct zkprobe *p, size_t n, struct zktest *t,
+		      struct zk_owner *owner)
+{
+	for (size_t i = 0; i < n; i++) {
+		p[i] = (struct zkprobe){
+			.type = i % ZKPROBE_TYPES, .owner = owner};
+		zkprobe_call(&p[i], t);
+	}
+}
+
+void zkprobe_wait_all(struct zkprobe *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		zkprobe_wait(&p[i]);
+}

@@ -71,6 +71,12 @@ struct zkprobe {
 	int64_t answered_at;
 };
 
+/* Plans for the fake: completions when they are released; */
+fakelib_plan_fn zktest_park;
+/* none but by what becomes of the connection. */
+fakelib_plan_fn zktest_keep;
+struct fakelib *zktest_fake(fakelib_plan_fn *plan);
+
 /* A session that is being opened, with @timeout_ms for held calls. */
 void zktest_open(struct zktest *t, struct fakelib *f, int timeout_ms);
 /* The same, and it has a connection. */
@@ -103,6 +109,10 @@ void zktest_wait_held(struct zktest *t, size_t n);
 void zkprobe_call(struct zkprobe *p, struct zktest *t);
 /* Until it is answered. */
 void zkprobe_wait(struct zkprobe *p);
+/* @n calls, one of each type, again and again; and until all are answered. */
+void zkprobe_call_all(struct zkprobe *p, size_t n, struct zktest *t,
+		      struct zk_owner *owner);
+void zkprobe_wait_all(struct zkprobe *p, size_t n);
 /* How often it has been answered. */
 int zkprobe_answers(struct zkprobe *p);
 static inline bool zkprobe_is_read(const struct zkprobe *p)
