@@ -57,6 +57,18 @@ static int learn_base_locked(struct fetch *f, const struct zk_result *r)
 
 static bool base_is_in_hand_locked(struct fetch *f);
 
+/* Takes fs->lock. */
+static void fetch_end(struct fetch *f, int rc)
+{
+	struct fs *fs = f->req->fs;
+
+	fs_lock(fs);
+	node_put(&fs->nodes, &f->node);
+	fs_unlock(fs);
+	free(f->path);
+	f->done(f, rc);
+}
+
 static void on_fetched(void *arg, const struct zk_result *r)
 {
 	struct fetch *f = arg;
@@ -75,10 +87,8 @@ static void on_fetched(void *arg, const struct zk_result *r)
 	/* The outage has begun since. */
 	if (rc == -EIO && base_is_in_hand_locked(f))
 		rc = 0;
-	node_put(&fs->nodes, &f->node);
 	fs_unlock(fs);
-	free(f->path);
-	f->done(f, rc);
+	fetch_end(f, rc);
 }
 
 static void fetch_get(struct fetch *f)
@@ -89,15 +99,11 @@ static void fetch_get(struct fetch *f)
 static void on_sync(void *arg, const struct zk_result *r)
 {
 	struct fetch *f = arg;
-	struct fs *fs = f->req->fs;
 
 	if (r->rc == 0)
-		return fetch_get(f);
-	fs_lock(fs);
-	node_put(&fs->nodes, &f->node);
-	fs_unlock(fs);
-	free(f->path);
-	f->done(f, r->rc);
+		fetch_get(f);
+	else
+		fetch_end(f, r->rc);
 }
 
 /* Of what is not at the server, or not any more. */
