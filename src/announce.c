@@ -34,7 +34,7 @@ enum announce_who announce_who_locked(struct fs *fs, pid_t pid)
 	return ANNOUNCE_NOBODY;
 }
 
-/* --- what watchers believe in ---------------------------------------------- */
+/* --- what watchers believe in -------------------------------------------- */
 
 static bool is_better(const struct inode *inode, const struct inode *best,
 		      int64_t czxid)
@@ -119,7 +119,7 @@ void announce_done_locked(struct fs *fs)
 		fs->announcer.told++;
 }
 
-/* --- the helper ------------------------------------------------------------ */
+/* --- the helper ---------------------------------------------------------- */
 
 /* Trusted from here on; nobody else can have the pid until it is reaped. */
 static void trust(struct fs *fs, pid_t pid)
@@ -211,7 +211,7 @@ static int ensure_helper(struct fs *fs)
 	return rc;
 }
 
-/* --- one step -------------------------------------------------------------- */
+/* --- one step ------------------------------------------------------------ */
 
 /* The path inside the mount, by entry names.  malloc'ed. */
 static char *mount_path(struct fs *fs, const struct telling *now)
@@ -394,7 +394,7 @@ static void give_up_locked(struct fs *fs, struct node *node, int rc)
 	*now = (struct telling){0};
 }
 
-/* --- the thread ------------------------------------------------------------ */
+/* --- the thread ---------------------------------------------------------- */
 
 static bool is_blocked_locked(struct fs *fs, const struct node *node)
 {
@@ -478,7 +478,7 @@ static void *announce_main(void *arg)
 	return NULL;
 }
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------- */
 
 int announce_start(struct fs *fs)
 {

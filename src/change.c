@@ -111,7 +111,7 @@ static struct change *change_one(struct req *req, struct node *node,
 	return c;
 }
 
-/* --- create ---------------------------------------------------------------- */
+/* --- create -------------------------------------------------------------- */
 
 static void created_locked(struct change *c, const struct zk_result *r)
 {
@@ -234,7 +234,7 @@ void change_create(struct req *req, struct node *node, enum node_view view,
 	settle_start(&c->settle);
 }
 
-/* --- set ------------------------------------------------------------------- */
+/* --- set ----------------------------------------------------------------- */
 
 static void set_locked(struct change *c, const struct zk_result *r)
 {
@@ -279,7 +279,7 @@ void change_set(struct req *req, struct node *node, enum node_view view,
 	settle_start(&c->settle);
 }
 
-/* --- delete ---------------------------------------------------------------- */
+/* --- delete -------------------------------------------------------------- */
 
 static void on_deleted(struct settle *s, const struct zk_result *r)
 {
@@ -318,7 +318,7 @@ void change_delete(struct req *req, struct node *node, enum node_view view,
 	settle_start(&c->settle);
 }
 
-/* --- several in one transaction -------------------------------------------- */
+/* --- several in one transaction ------------------------------------------ */
 
 static const struct zk_op *first_made(const struct zk_ops *ops)
 {

@@ -31,7 +31,8 @@ struct dir {
 	bool loaded;
 };
 
-struct dir *dir_new(struct fs *fs, struct inode *inode); /* with fs->lock held */
+/* With fs->lock held. */
+struct dir *dir_new(struct fs *fs, struct inode *inode);
 void dir_close(struct fs *fs, struct dir *dir);
 
 void dir_clear(struct dir *dir);

@@ -32,7 +32,7 @@ struct command {
 
 #define COMMAND_HEADER offsetof(struct command, path)
 
-/* --- in the helper ---------------------------------------------------------- */
+/* --- in the helper ------------------------------------------------------- */
 
 struct mount {
 	const char *path;
@@ -213,7 +213,7 @@ int helper_main(const char *mountpoint)
 	}
 }
 
-/* --- in the daemon ---------------------------------------------------------- */
+/* --- in the daemon ------------------------------------------------------- */
 
 static int spawn(struct helper *h, const char *mountpoint, int sock)
 {

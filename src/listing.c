@@ -31,7 +31,7 @@ bool listing_lacks_locked(const struct fs *fs, const struct node *node)
 	       !told_anywhere(told);
 }
 
-/* --- what is held ---------------------------------------------------------- */
+/* --- what is held -------------------------------------------------------- */
 
 static void hold(struct node *child)
 {
@@ -80,7 +80,7 @@ void listing_believe_locked(struct node *node)
 		told_absent(&node->told);
 }
 
-/* --- the first list, and the others ---------------------------------------- */
+/* --- the first list, and the others -------------------------------------- */
 
 static void adopt_locked(struct fs *fs, struct node *dir,
 			 const char *const *names, size_t n)
@@ -161,7 +161,7 @@ bool listing_learn_locked(struct fs *fs, struct node *dir,
 	return late && dir->list_czxid != 0;
 }
 
-/* --- listing again --------------------------------------------------------- */
+/* --- listing again ------------------------------------------------------- */
 
 struct relist {
 	struct fs *fs;

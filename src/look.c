@@ -14,7 +14,7 @@ struct reading {
 	char *path;
 };
 
-/* --- what is so ------------------------------------------------------------ */
+/* --- what is so ---------------------------------------------------------- */
 
 bool look_truth_locked(struct fs *fs, const struct node *node,
 		       struct told_truth *truth)
@@ -67,7 +67,7 @@ void look_seen_locked(struct fs *fs, struct node *node, enum node_view view)
 		told_seen(&node->told, &truth, view);
 }
 
-/* --- the way --------------------------------------------------------------- */
+/* --- the way ------------------------------------------------------------- */
 
 static void push(struct list *queue, struct node *node, enum told_state state)
 {
@@ -267,7 +267,7 @@ void look_pump(struct fs *fs)
 	}
 }
 
-/* --- the announcer's end --------------------------------------------------- */
+/* --- the announcer's end ------------------------------------------------- */
 
 struct node *look_take_locked(struct fs *fs)
 {
@@ -291,7 +291,7 @@ void look_put_off_locked(struct fs *fs, struct node *node)
 	push(&fs->look.due, node, TOLD_DUE);
 }
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------- */
 
 void look_init(struct fs *fs)
 {

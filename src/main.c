@@ -69,7 +69,8 @@ static int check_chroot(struct fs *fs)
 		.cond = PTHREAD_COND_INITIALIZER,
 	};
 
-	zk_exists(fs->zk, fs->opt->chroot, (struct zk_to){.cb = on_answer, .arg = &a});
+	zk_exists(fs->zk, fs->opt->chroot,
+		  (struct zk_to){.cb = on_answer, .arg = &a});
 	pthread_mutex_lock(&a.lock);
 	while (!a.there)
 		pthread_cond_wait(&a.cond, &a.lock);

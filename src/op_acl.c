@@ -66,7 +66,7 @@ static void acl_end(struct acl_op *op)
 	free(op);
 }
 
-/* --- get ------------------------------------------------------------------- */
+/* --- get ----------------------------------------------------------------- */
 
 static void on_get_acl(void *arg, const struct zk_result *r)
 {
@@ -94,7 +94,7 @@ void op_acl_get(struct req *req, struct inode *inode, size_t size)
 		   req_to(&op->req, on_get_acl, op));
 }
 
-/* --- set ------------------------------------------------------------------- */
+/* --- set ----------------------------------------------------------------- */
 
 /* Nothing that was known of it counts any more. */
 static void doubt(struct acl_op *op)

@@ -274,7 +274,7 @@ void special_release(fuse_req_t freq, fuse_ino_t ino,
 	answer(freq, 0);
 }
 
-/* --- locks: there is nothing behind them to lock --------------------------- */
+/* --- locks: there is nothing behind them to lock ------------------------- */
 
 void special_flock(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi,
 		   int how)

@@ -43,7 +43,7 @@ static void answer_entry(struct req *req, struct inode *inode,
 		req_err(req, rc);
 }
 
-/* --- the way --------------------------------------------------------------- */
+/* --- the way ------------------------------------------------------------- */
 
 /*
  * The node on the way to what is announced, or that itself, that is called
@@ -162,7 +162,7 @@ bool tell_lookup(struct req *req, fuse_ino_t parent, const char *entry)
 	return true;
 }
 
-/* --- what is announced ----------------------------------------------------- */
+/* --- what is announced --------------------------------------------------- */
 
 /* What is made must still be of the kind that the kernel expects. */
 static struct inode *make_locked(struct fs *fs, const struct telling *now)
@@ -261,7 +261,7 @@ bool tell_setattr(struct req *req, fuse_ino_t ino)
 	return answer_attr(req, ino, true);
 }
 
-/* --- open and close -------------------------------------------------------- */
+/* --- open and close ------------------------------------------------------ */
 
 bool tell_open(struct req *req, const struct fuse_file_info *fi)
 {

@@ -44,7 +44,7 @@ static struct xattr_has has_locked(struct fs *fs, const struct inode *inode)
 	};
 }
 
-/* --- get: what a Stat tells ------------------------------------------------ */
+/* --- get: what a Stat tells ---------------------------------------------- */
 
 struct getxattr {
 	struct req req;
@@ -139,7 +139,7 @@ static void get_stat(struct req *req, struct inode *inode,
 		get_by_asking(req, inode, x, size);
 }
 
-/* --- get: the rest --------------------------------------------------------- */
+/* --- get: the rest ------------------------------------------------------- */
 
 static void get_path(struct req *req, struct inode *inode, size_t size)
 {
@@ -235,7 +235,7 @@ void op_getxattr(fuse_req_t freq, fuse_ino_t ino, const char *name,
 		get(&req, inode, x, size);
 }
 
-/* --- list ------------------------------------------------------------------ */
+/* --- list ---------------------------------------------------------------- */
 
 void op_listxattr(fuse_req_t freq, fuse_ino_t ino, size_t size)
 {
@@ -254,7 +254,7 @@ void op_listxattr(fuse_req_t freq, fuse_ino_t ino, size_t size)
 	req_xattr(&req, list, xattr_list(has, list), size);
 }
 
-/* --- set and remove -------------------------------------------------------- */
+/* --- set and remove ------------------------------------------------------ */
 
 /* @put: or take it back. */
 static bool change_condition(struct req *req, struct inode *inode, bool put,

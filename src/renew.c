@@ -33,7 +33,7 @@ static bool may_log(struct fs *fs)
 	return log;
 }
 
-/* --- what goes with a session ---------------------------------------------- */
+/* --- what goes with a session -------------------------------------------- */
 
 /* NULL: nothing keeps it from being made again. */
 static const char *why_not(const struct node *node, const char *path)
@@ -147,7 +147,7 @@ void renew_session_changed(struct fs *fs, int64_t id)
 	queue(fs, &gone);
 }
 
-/* --- making them again ----------------------------------------------------- */
+/* --- making them again --------------------------------------------------- */
 
 static void end(struct renewal *op)
 {
@@ -264,7 +264,7 @@ void renew_pump(struct fs *fs)
 	}
 }
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------- */
 
 void renew_init(struct fs *fs)
 {

@@ -28,7 +28,7 @@ int sequential_check_write_locked(const struct file *file, off_t off)
 	return file->base && (size_t)off <= file->base->len ? 0 : -EINVAL;
 }
 
-/* --- reading --------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 /* malloc'ed, with its newline. */
 static char *name_locked(struct fs *fs, const struct file *file)
@@ -54,8 +54,12 @@ static void answer_from(struct name_read *op, const struct blob *value,
 	buf = malloc(len + 1);
 	if (!buf)
 		return req_err(&op->w.req, -ENOMEM);
-	for (i = 0; i < len; i++, off++)
-		buf[i] = off < old ? (char)value->data[off] : name[off - old];
+	for (i = 0; i < len; i++, off++) {
+		if (off < old)
+			buf[i] = value->data[off];
+		else
+			buf[i] = name[off - old];
+	}
 	req_buf(&op->w.req, buf, len);
 }
 

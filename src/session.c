@@ -14,7 +14,7 @@ bool session_is_out_locked(const struct fs *fs)
 	return !has_server(fs->session.state);
 }
 
-/* --- the log --------------------------------------------------------------- */
+/* --- the log ------------------------------------------------------------- */
 
 /* Before the mount is made, whoever mounts says what there is to say. */
 static void log_state(struct fs *fs, enum zk_state state, const char *server)
@@ -25,7 +25,7 @@ static void log_state(struct fs *fs, enum zk_state state, const char *server)
 		server[0] ? ", server " : "", server);
 }
 
-/* --- changes --------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------- */
 
 static void enter_locked(struct fs *fs, enum zk_state state)
 {

@@ -16,7 +16,7 @@ static struct zk_to settle_to(struct settle *s, zk_cb *cb)
 	return to;
 }
 
-/* --- how it ends ----------------------------------------------------------- */
+/* --- how it ends --------------------------------------------------------- */
 
 static void cannot_tell(struct settle *s, int rc)
 {
@@ -65,7 +65,7 @@ static void send_again(struct settle *s)
 		send(s);
 }
 
-/* --- looking --------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------- */
 
 static void judge(struct settle *s, enum outcome outcome,
 		  const struct zk_result *seen)
@@ -127,7 +127,7 @@ static void on_synced(void *arg, const struct zk_result *r)
 		look(s);
 }
 
-/* --- sending --------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------- */
 
 static void on_answer(void *arg, const struct zk_result *r)
 {

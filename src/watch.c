@@ -26,7 +26,7 @@ uint64_t watch_guard_locked(const struct fs *fs, struct node *node)
 	return 0;
 }
 
-/* --- what is valid --------------------------------------------------------- */
+/* --- what is valid ------------------------------------------------------- */
 
 struct watch_ask watch_ask_locked(const struct fs *fs, struct node *node)
 {
@@ -94,7 +94,7 @@ void watch_pump(struct fs *fs)
 	look_pump(fs);
 }
 
-/* --- what is watched ------------------------------------------------------- */
+/* --- what is watched ----------------------------------------------------- */
 
 bool watch_is_expected_locked(struct node *node)
 {
@@ -165,7 +165,7 @@ void watch_settled_locked(struct fs *fs, struct node *node)
 	unwatch_locked(fs, node);
 }
 
-/* --- events ---------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------- */
 
 /* A file that gets a child becomes a directory, which no event says. */
 static void look_at_parent_locked(struct fs *fs, struct node *parent)
@@ -249,7 +249,7 @@ static void on_event(void *arg, enum feedproto_event type, const char *path,
 	watch_pump(fs);
 }
 
-/* --- a feed comes and goes ------------------------------------------------- */
+/* --- a feed comes and goes ----------------------------------------------- */
 
 /*
  * Of what is on its way to be told, the truth may be an old one by now.  What
@@ -409,7 +409,7 @@ static const struct feed_ops ops = {
 	.synced = on_synced,
 };
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------- */
 
 void watch_init(struct fs *fs)
 {

@@ -149,7 +149,7 @@ static inline int pick(struct model *m)
 	return i;
 }
 
-/* --- inodes ---------------------------------------------------------------- */
+/* --- inodes -------------------------------------------------------------- */
 
 static inline struct face *find_face(struct model *m, int i, enum node_view view,
 			      enum inode_kind kind)

@@ -132,7 +132,7 @@ START_TEST(test_find)
 }
 END_TEST
 
-/* --- queues ---------------------------------------------------------------- */
+/* --- queues -------------------------------------------------------------- */
 
 /* A queue in the order in which it stands here: not that of the numbers. */
 static const char *const queue[] = {

@@ -109,7 +109,7 @@ START_TEST(test_told_elsewhere)
 }
 END_TEST
 
-/* --- unnamed --------------------------------------------------------------- */
+/* --- unnamed ------------------------------------------------------------- */
 
 static struct inode *open_unnamed(struct node_table *t, struct node *parent)
 {
