@@ -19,7 +19,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = ("dpkg-deb", "dpkg-shlibdeps", "dpkg-buildflags", "meson", "scdoc")
 
 pytestmark = [
-    pytest.mark.deadline(700),
+    pytest.mark.deadline(1000),
     pytest.mark.skipif(not all(map(shutil.which, TOOLS)),
                        reason=f"one of {TOOLS} is missing"),
     # It is made by the compiler and the flags of Debian, whatever is tested.
@@ -29,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def deb(workplace):
-    out = ok(TOP / "scripts/package", workplace.mkdir("package"), timeout=600)
+    out = ok(TOP / "scripts/package", workplace.mkdir("package"), timeout=900)
     return pathlib.Path(out.splitlines()[-1])
 
 
