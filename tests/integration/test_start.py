@@ -152,8 +152,11 @@ def test_from_the_first_line_to_the_last(start, server, source, tmp):
 
 
 def wait_mounted(tmp):
+    """Nothing is under way any more: a close is not waited for."""
     wait_for(lambda: mount_type(tmp / "mnt"), 20)
-    return wait_status(tmp / "mnt", state="connected", feed="up")
+    s = wait_status(tmp / "mnt", state="connected", feed="up")
+    assert os.listdir(tmp / "mnt/.znodefs")
+    return s
 
 
 @pytest.mark.parametrize("level, said", [
