@@ -12,6 +12,7 @@ from kazoo.security import make_digest_acl
 
 from harness import announcer, procs
 from harness.files import fails, get, ok, put
+from harness.inotify import Inotify
 from harness.mount import command
 from harness.status import status, wait_status
 from harness.wait import wait_for
@@ -178,3 +179,45 @@ def test_another_process_of_the_user_cannot_look(source, locked, auth, tmp):
     os.chown(tmp / "auth", 65534, 65534)
     assert user_looks(source, tmp / "a") == "locked\nsees\n"
     assert user_looks(source, tmp / "b", auth) == "locked\nblind\n"
+
+
+# -- the helper ---------------------------------------------------------------
+
+# A process with the number $1 in a namespace of its own: it does in the
+# directory $2 what helpers do.
+NAMESAKE = r"""
+import os, sys
+number, top = int(sys.argv[1]), sys.argv[2]
+with open("/proc/sys/kernel/ns_last_pid", "w") as f:
+    f.write(str(number - 1))
+child = os.fork()
+if child == 0:
+    assert os.getpid() == number, os.getpid()
+    os.chdir(top)
+    os.close(os.open("made", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    os.mkdir("dir")
+    os.unlink("gone")
+    fd = os.open("cut", os.O_WRONLY)
+    os.ftruncate(fd, 0)
+    os.close(fd)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes a pid namespace")
+def test_a_namesake_of_the_helper(m, zk):
+    """Its number is another one where the mount is: what it does is done."""
+    zk.create("/d", None)
+    for name in ("gone", "cut"):
+        zk.create(f"/d/{name}", b"v")
+    assert sorted(os.listdir(m / "d")) == ["cut", "gone"]
+    with Inotify() as inotify:
+        inotify.add_watch(m / "d")
+        zk.set("/d/cut", b"w")  # has a helper started
+        wait_for(lambda: inotify.read(1))
+        number, = announcer.helpers(m.pid)
+        ok("unshare", "-pf", "--kill-child", "/usr/bin/python3", "-c",
+           NAMESAKE, str(number), m / "d")
+    wait_for(lambda: sorted(zk.get_children("/d")) == ["cut", "dir", "made"])
+    assert zk.get("/d/cut")[0] == b""
