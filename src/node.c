@@ -16,7 +16,8 @@ static uint64_t name_hash(const struct node *parent, const char *name)
 struct node *node_unnamed(struct node_table *t, struct node *parent,
 			  const char *prefix)
 {
-	struct node *node = xcalloc(1, sizeof(*node));
+	size_t len = strlen(prefix);
+	struct node *node = xcalloc(1, sizeof(*node) + len + 1);
 
 	list_init(&node->children);
 	list_init(&node->sibling);
@@ -24,14 +25,14 @@ struct node *node_unnamed(struct node_table *t, struct node *parent,
 	list_init(&node->cached);
 	turn_init(&node->writers);
 	told_init(&node->told);
-	node->name = xstrdup(prefix);
+	memcpy(node->name, prefix, len);
 	node->null_mzxid = node->queue_pzxid = -1;
 	node->refs = 1;
 	node->unnamed = true;
 	t->n_nodes++;
 	if (parent) {
 		node->parent = node_ref(parent);
-		node->ino_base = htab_hash_bytes(prefix, strlen(prefix),
+		node->ino_base = htab_hash_bytes(prefix, len,
 						 parent->ino_base);
 	}
 	return node;
@@ -114,7 +115,6 @@ void node_put(struct node_table *t, struct node **p)
 		list_del(&node->sibling);
 		drop_data(t, node);
 		t->n_nodes--;
-		free(node->name);
 		free(node);
 		node = parent;
 	}

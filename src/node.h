@@ -98,7 +98,7 @@ struct node {
 	struct turn writers; /* one commit at a time */
 	uint64_t ino_base;   /* what its inode numbers are made of */
 	bool unnamed;        /* its name is the beginning of one */
-	char *name;
+	char name[];
 };
 
 struct inode {
