@@ -2,6 +2,7 @@
 #include "fs.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -286,12 +287,34 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		fs->ready(fs->ready_arg);
 }
 
+/*
+ * What was freed stays with the allocator, between what was not.  To look for
+ * whole pages in it is worth the time when half of what there was has gone;
+ * not for a few nodes.
+ */
+#define TRIM_NODES_MIN 10000
+
+static void give_memory_back(struct fs *fs)
+{
+	bool trim;
+
+	fs_lock(fs);
+	trim = fs->most_nodes >= TRIM_NODES_MIN &&
+	       fs->nodes.n_nodes < fs->most_nodes / 2;
+	if (trim || fs->nodes.n_nodes > fs->most_nodes)
+		fs->most_nodes = fs->nodes.n_nodes;
+	fs_unlock(fs);
+	if (trim)
+		malloc_trim(0);
+}
+
 static void op_forget(fuse_req_t freq, fuse_ino_t ino, uint64_t n)
 {
 	struct req req;
 
 	req_init(&req, freq);
 	fs_forget(req.fs, ino, n);
+	give_memory_back(req.fs);
 	req_none(&req);
 }
 
@@ -304,6 +327,7 @@ static void op_forget_multi(fuse_req_t freq, size_t count,
 	req_init(&req, freq);
 	for (i = 0; i < count; i++)
 		fs_forget(req.fs, forgets[i].ino, forgets[i].nlookup);
+	give_memory_back(req.fs);
 	req_none(&req);
 }
 

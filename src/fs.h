@@ -51,6 +51,7 @@ struct fs {
 
 	pthread_mutex_t lock; /* for all below */
 	struct node_table nodes;
+	size_t most_nodes; /* since memory was last given back */
 	struct ephemerals eph;
 	struct renewals renewals;
 	bool views_used; /* somebody has entered another view than the main */
