@@ -44,7 +44,8 @@ bool ahead_looked_up_locked(struct fs *fs, struct node *node, pid_t thread)
 	unsigned n = 0;
 
 	walk = dir ? find_walk(&fs->ahead, dir, thread) : NULL;
-	if (!walk || !node->in_list || !listing_is_valid_locked(fs, dir))
+	if (!walk || !node->in_list || !listing_is_valid_locked(fs, dir) ||
+	    session_is_out_locked(fs))
 		return false;
 	if (walk->left > 0) {
 		walk->left--;
