@@ -53,7 +53,8 @@ def event(place, scale, progress):
 def burst(place, scale, progress):
     n, total = scale.burst
     row = Row("burst", f"{total} sets elsewhere over {n} files, until all "
-              "have been read in their last state", ["client"], 2)
+              "have been read in their last state, each set", ["client"], 2,
+              ops=total)
     dirs = [place.make(n, SIZE) for _ in range(scale.trees)]
 
     def run(listener, d):

@@ -67,8 +67,9 @@ class Counts:
 class Place:
     """From enter to exit: a server, a mount, tools, and other filesystems."""
 
-    def __init__(self, files, client):
+    def __init__(self, files, client, heap):
         self.programs = (files, client)
+        self.heap = heap        # of the server, in MiB
         self.stack = contextlib.ExitStack()
         self.names = 0
 
@@ -90,8 +91,10 @@ class Place:
     def _start_server(self):
         directory = self.work.mkdir("zookeeper")
         self.stack.callback(subprocess.run, [ZK_SERVER, "stop", directory])
-        port = subprocess.run([ZK_SERVER, "start", directory], check=True,
-                              stdout=subprocess.PIPE, text=True).stdout.strip()
+        port = subprocess.run(
+            [ZK_SERVER, "start", directory], check=True, text=True,
+            env={**os.environ, "ZK_SERVER_JVM": f"-Xmx{self.heap}m"},
+            stdout=subprocess.PIPE).stdout.strip()
         self.server = Endpoint(f"127.0.0.1:{port}")
 
     def _tool(self, i, *args):

@@ -89,7 +89,7 @@ def as_json(results, before):
 
 
 PLOT = """
-set terminal pngcairo size 900,480 font "sans,10"
+set terminal pngcairo size 900,480 font "sans,10" noenhanced
 set output "{output}"
 set title "Time of an operation: znodefs beside the raw client and others"
 set style data histograms

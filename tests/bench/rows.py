@@ -14,12 +14,13 @@ from bench.place import has_zkcli
 
 SIZE = 100              # bytes of a value where nothing else is said
 CLI_RUNS = 3            # a Java machine each
+HUGE_ROUNDS = 2         # of a long list, which is a tree of its own each
 
 
 class Scale:
     """How much is done."""
 
-    def __init__(self, quick):
+    def __init__(self, quick, known=None):
         self.rounds = 4 if quick else 12
         self.few = 25 if quick else 50      # operations in a round
         self.many = 250 if quick else 1000  # of those that are cheap
@@ -28,7 +29,8 @@ class Scale:
         self.crowd = 64
         self.burst = (200, 2000) if quick else (1000, 10000)
         self.huge = 10000 if quick else 100000
-        self.known = 20000 if quick else 100000
+        self.known = known or (20000 if quick else 100000)
+        self.heap = 1024 + self.known // 400     # MiB, of the server
         self.mounts = 5 if quick else 20
 
 
@@ -177,8 +179,9 @@ def readers(place, scale, progress):
 
 
 def list_huge(place, scale, progress):
-    row = Row("list", f"list {scale.huge} names", ["client", "tmpfs"], 1.5)
-    dirs = [place.make(scale.huge, 0) for _ in range(scale.trees)]
+    row = Row("list cold", f"list {scale.huge} names, each",
+              ["client", "tmpfs"], 1.5, ops=scale.huge)
+    dirs = [place.make(scale.huge, 0) for _ in range(HUGE_ROUNDS)]
     for d in dirs:
         os.stat(place.at(d))
     local = place.tmpfs / place.name("huge")
@@ -186,12 +189,12 @@ def list_huge(place, scale, progress):
     for i in range(scale.huge):
         put(local / f"n{i:06}", 0)
     in_turns(
-        place, row, scale.trees, progress,
+        place, row, HUGE_ROUNDS, progress,
         mount=lambda i: place.files.run("list", place.at(dirs[i])),
         client=lambda i: place.raw.run("children", dirs[i]),
         tmpfs=lambda i: place.files.run("list", local))
     in_turns(
-        place, row, scale.trees, progress,
+        place, row, HUGE_ROUNDS, progress,
         **{"mount again": lambda i: place.files.run("list",
                                                     place.at(dirs[i]))})
     shutil.rmtree(local)

@@ -73,10 +73,9 @@ def main():
         print(f"bench: {reason}", file=sys.stderr)
         return 77
     watchdog.interrupt_on_sigterm()
-    scale = rows.Scale(args.quick)
-    scale.known = args.known or scale.known
+    scale = rows.Scale(args.quick, args.known)
     before = report.machine()
-    with Place(args.files, args.client) as place:
+    with Place(args.files, args.client, scale.heap) as place:
         results = run(place, args.rows or ROWS, scale)
     print(report.table(results))
     print(f"\n{before['cpus']} CPUs, Linux {before['kernel']}; load before "
