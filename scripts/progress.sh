@@ -25,8 +25,11 @@ with_progress() {
 # It is the read that waits, from a pipe that stays empty: a sleep(1) would
 # outlive us.  It ends with the script, if that is killed.
 tell_progress() {
+	local line
+
 	exec 9<> <(:)
 	until read -r -t "$PROGRESS_SECONDS" -u 9 || ! kill -0 $$ 2>/dev/null; do
-		printf '    %.70s\n' "$(tail -n 1 "$1")"
+		line=$(tail -n 1 "$1")
+		[ -z "$line" ] || printf '    %.70s\n' "$line"
 	done >&2
 }

@@ -28,6 +28,7 @@ INSTALLED = {
 }
 
 pytestmark = [
+    pytest.mark.deadline(200),  # a busy machine takes its time to start meson
     pytest.mark.skipif(not (BUILD / "build.ninja").exists(),
                        reason="the program is not in a build directory"),
     pytest.mark.skipif(not shutil.which("scdoc"), reason="no scdoc"),
@@ -38,7 +39,8 @@ pytestmark = [
 def root(workplace):
     """A root that everything was installed into, as for /usr/local."""
     path = pathlib.Path(workplace.mkdir("root"))
-    ok("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", path)
+    ok("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", path,
+       timeout=180)
     return path
 
 
