@@ -48,7 +48,7 @@ static void check_queue(const char *const *names, size_t n, const char *owner)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *names[NAMES_MAX];
+	const char *names[NAMES_MAX] = {NULL};
 	char *text = malloc(size + 1), *rest = text, *line;
 	size_t n = 0;
 
