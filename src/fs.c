@@ -416,6 +416,7 @@ int fs_init(struct fs *fs, const struct options *opt)
 	pthread_mutex_init(&fs->lock, NULL);
 	list_init(&fs->files);
 	list_init(&fs->dirs);
+	list_init(&fs->texts);
 	pollers_init(fs);
 	node_table_init(&fs->nodes, opt->chroot, policy, opt->cache_size);
 	if (opt->renew)
@@ -456,6 +457,9 @@ static void close_handles(struct fs *fs)
 		file_close(fs, list_first(&fs->files, struct file, in_fs));
 	while (!list_empty(&fs->dirs))
 		dir_close(fs, list_first(&fs->dirs, struct dir, in_fs));
+	while (!list_empty(&fs->texts))
+		special_close(fs, list_first(&fs->texts, struct special_text,
+					     in_fs));
 }
 
 void fs_release(struct fs *fs)

@@ -65,6 +65,7 @@ struct fs {
 	struct announcer announcer;
 	struct list files; /* open ones, of struct file */
 	struct list dirs;  /* and of struct dir */
+	struct list texts; /* and of struct special_text */
 	struct list polled; /* of those files: there is news for who polls */
 	struct lock_book locks;
 	struct erase_book erase;

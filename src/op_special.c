@@ -212,13 +212,34 @@ void special_setattr(fuse_req_t freq, fuse_ino_t ino, struct stat *attr,
 
 /* --- files ---------------------------------------------------------------- */
 
-static struct blob *text_of(const struct fuse_file_info *fi)
+static struct special_text *text_of(const struct fuse_file_info *fi)
 {
-	return (struct blob *)(uintptr_t)fi->fh;
+	return (struct special_text *)(uintptr_t)fi->fh;
+}
+
+static struct special_text *open_text(struct fs *fs, struct blob *text)
+{
+	struct special_text *t = xcalloc(1, sizeof(*t));
+
+	t->text = text;
+	fs_lock(fs);
+	list_add_tail(&fs->texts, &t->in_fs);
+	fs_unlock(fs);
+	return t;
+}
+
+void special_close(struct fs *fs, struct special_text *t)
+{
+	fs_lock(fs);
+	list_del(&t->in_fs);
+	fs_unlock(fs);
+	blob_unref(t->text);
+	free(t);
 }
 
 void special_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct special_text *t;
 	struct blob *text;
 	struct req req;
 
@@ -231,20 +252,22 @@ void special_open(fuse_req_t freq, fuse_ino_t ino, struct fuse_file_info *fi)
 	text = make_version(req.fs, ino);
 	if (!text)
 		return req_err(&req, -ENOMEM);
-	fi->fh = (uintptr_t)text;
+	t = open_text(req.fs, text);
+	fi->fh = (uintptr_t)t;
 	fi->direct_io = 1;
-	req_open_text(&req, fi, text);
+	req_open_text(&req, fi, t);
 }
 
 void special_read(fuse_req_t freq, fuse_ino_t ino, size_t size, off_t off,
 		  struct fuse_file_info *fi)
 {
-	const struct blob *text = text_of(fi);
+	const struct blob *text;
 	struct req req;
 	size_t from;
 
 	if (!special_is(ino))
 		return op_read(freq, ino, size, off, fi);
+	text = text_of(fi)->text;
 	from = MIN((size_t)off, text->len);
 	req_init(&req, freq);
 	req_buf(&req, text->data + from, MIN(size, text->len - from));
@@ -270,7 +293,7 @@ void special_release(fuse_req_t freq, fuse_ino_t ino,
 {
 	if (!special_is(ino))
 		return op_release(freq, ino, fi);
-	blob_unref(text_of(fi));
+	special_close(fuse_req_userdata(freq), text_of(fi));
 	answer(freq, 0);
 }
 

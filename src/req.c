@@ -8,6 +8,7 @@
 #include "file.h"
 #include "fs.h"
 #include "log.h"
+#include "special.h"
 
 void req_init(struct req *r, fuse_req_t freq)
 {
@@ -135,10 +136,12 @@ void req_open(struct req *r, const struct fuse_file_info *fi,
 }
 
 void req_open_text(struct req *r, const struct fuse_file_info *fi,
-		   struct blob *text)
+		   struct special_text *text)
 {
+	struct fs *fs = r->fs;
+
 	if (refused(fuse_reply_open(take(r), fi)))
-		blob_unref(text);
+		special_close(fs, text);
 }
 
 void req_buf(struct req *r, const char *buf, size_t size)

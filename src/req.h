@@ -33,6 +33,7 @@
 struct fs;
 struct file;
 struct dir;
+struct special_text;
 
 struct req {
 	struct fs *fs;
@@ -65,9 +66,9 @@ void req_create(struct req *r, const struct fuse_entry_param *e,
 /* Closes whichever is not NULL if the kernel does not take it. */
 void req_open(struct req *r, const struct fuse_file_info *fi,
 	      struct file *file, struct dir *dir);
-/* The same for a handle that is @text. */
+/* The same of `.znodefs`. */
 void req_open_text(struct req *r, const struct fuse_file_info *fi,
-		   struct blob *text);
+		   struct special_text *text);
 void req_buf(struct req *r, const char *buf, size_t size);
 void req_write(struct req *r, size_t count);
 /* The value of an attribute, or its length if @size is 0; -ERANGE. */

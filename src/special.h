@@ -17,7 +17,16 @@
  * one open is one version.
  */
 
+#include "list.h"
 #include "op.h"
+
+/* An open file; fs->lock protects the list. */
+struct special_text {
+	struct list in_fs;
+	struct blob *text;
+};
+
+void special_close(struct fs *fs, struct special_text *t);
 
 static inline bool special_is(fuse_ino_t ino)
 {
