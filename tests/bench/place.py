@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import select
 import shutil
 import subprocess
 
@@ -21,6 +22,7 @@ ZK_SERVER = str(TOP / "scripts/zk-server")
 ZK_CLI = "/usr/share/zookeeper/bin/zkCli.sh"
 # Of Debian's libfuse3-dev.
 PASSTHROUGH = "/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c"
+PATIENCE = 300          # seconds; no command takes so long
 
 
 class Tool:
@@ -35,6 +37,9 @@ class Tool:
         print(*words, file=self.proc.stdin, flush=True)
 
     def receive(self):
+        ready, _, _ = select.select([self.proc.stdout], [], [], PATIENCE)
+        if not ready:
+            raise AssertionError(f"no answer within {PATIENCE} s")
         line = self.proc.stdout.readline()
         if not line:
             raise AssertionError(
@@ -46,8 +51,13 @@ class Tool:
         return self.receive()
 
     def close(self):
+        """What waits for an event does not see the end of its commands."""
         self.proc.stdin.close()
-        self.proc.wait()
+        try:
+            self.proc.wait(2)
+        except subprocess.TimeoutExpired:
+            self.proc.kill()
+            self.proc.wait()
 
 
 class Counts:
