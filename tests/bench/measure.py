@@ -12,15 +12,18 @@ class Row:
 
     @base: the contenders whose medians, added up, the mount is measured by;
     @limit: how many times that it may take, or with @faster the least part
-    of their throughput that it must reach.
+    of their throughput that it must reach.  A sample is of @ops operations;
+    requests and messages are counted for each of @counted.
     """
 
-    def __init__(self, name, what, base, limit, ops=1, faster=False):
+    def __init__(self, name, what, base, limit, ops=1, counted=None,
+                 faster=False):
         self.name = name
         self.what = what
         self.base = base
         self.limit = limit
-        self.ops = ops          # in one sample: the table shows each
+        self.ops = ops
+        self.counted_ops = counted or ops
         self.faster = faster
         self.samples = {}       # contender -> nanoseconds
         self.counted = []       # of the mount, a sample of counts
@@ -98,7 +101,7 @@ def in_turns(place, row, rounds, progress, **contenders):
                 samples = run(i)
                 after = place.counts()
                 row.counted.append(
-                    after.since(before, len(samples) * row.ops, own))
+                    after.since(before, len(samples) * row.counted_ops, own))
             else:
                 samples = run(i)
             row.add(name, samples)

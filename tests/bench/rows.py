@@ -25,7 +25,7 @@ class Scale:
         self.few = 25 if quick else 50      # operations in a round
         self.many = 250 if quick else 1000  # of those that are cheap
         self.tree = 2000 if quick else 10000
-        self.trees = 2 if quick else 4      # rounds of what a tree is used up by
+        self.trees = 2 if quick else 4      # rounds that use up a tree each
         self.crowd = 64
         self.burst = (200, 2000) if quick else (1000, 10000)
         self.huge = 10000 if quick else 100000
@@ -180,7 +180,7 @@ def readers(place, scale, progress):
 
 def list_huge(place, scale, progress):
     row = Row("list cold", f"list {scale.huge} names, each",
-              ["client", "tmpfs"], 1.5, ops=scale.huge)
+              ["client", "tmpfs"], 1.5, ops=scale.huge, counted=1)
     dirs = [place.make(scale.huge, 0) for _ in range(HUGE_ROUNDS)]
     for d in dirs:
         os.stat(place.at(d))
