@@ -20,8 +20,17 @@ class Connection:
         self.closed = False
         self._frames = b""
         self._first = True      # the connect request has no opcode
-        for pump in (self._up, self._down):
-            threading.Thread(target=pump, daemon=True).start()
+        self._pumps = [self._up, self._down]
+        for pump in list(self._pumps):
+            threading.Thread(target=self._run, args=(pump,),
+                             daemon=True).start()
+
+    def _run(self, pump):
+        pump()
+        self._pumps.remove(pump)
+        if not self._pumps:
+            self.client.close()
+            self.server.close()
 
     @property
     def feed(self):
