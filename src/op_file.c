@@ -39,20 +39,18 @@ struct fetch {
 	char *path;
 };
 
-static int learn_base_locked(struct fetch *f, const struct zk_result *r)
+/* It may have been removed meanwhile: then this is what has its name now. */
+static void learn_base_locked(struct fetch *f, const struct zk_result *r)
 {
 	struct fs *fs = f->req->fs;
 	const struct inode *inode = f->file->inode;
 
 	node_learn(&fs->nodes, f->node, r->stat, r->data, f->req->thread);
 	watch_answered_locked(fs, f->node, &f->ask);
-	if (inode->gone && !f->file->base)
-		return -ESTALE;
-	if (!inode->gone)
+	if (!inode->gone || !f->file->base)
 		blob_assign(&f->file->base, blob_ref(r->data));
 	file_saw(f->file, r->stat->mzxid);
 	f->file->eof = false;
-	return 0;
 }
 
 static bool base_is_in_hand_locked(struct fetch *f);
@@ -77,7 +75,7 @@ static void on_fetched(void *arg, const struct zk_result *r)
 
 	fs_lock(fs);
 	if (rc == 0)
-		rc = learn_base_locked(f, r);
+		learn_base_locked(f, r);
 	else if (rc == -ENOENT)
 		node_gone(&fs->nodes, f->node);
 	if (rc == -ENOENT) {
@@ -119,12 +117,24 @@ static struct blob *last_base_locked(const struct inode *inode)
 				: blob_new(NULL, 0);
 }
 
+/*
+ * What was removed here between the lookup and the open was there when it was
+ * looked up.  But who wants the newest may know of what was there later: that
+ * is what has the name now.
+ */
+static bool wants_what_is_there(const struct file *file)
+{
+	return file->direct && file->inode->unlinked && !file->base;
+}
+
 /* What is in hand already is as good as what a get would bring. */
 static bool base_is_in_hand_locked(struct fetch *f)
 {
 	struct file *file = f->file;
 	struct node *node = file->inode->node;
 
+	if (wants_what_is_there(file))
+		return false;
 	if (file->inode->gone ||
 	    (node->embryo && file->inode->kind == INODE_FILE)) {
 		if (!file->base)

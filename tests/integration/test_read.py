@@ -134,6 +134,34 @@ def test_o_direct_is_linearizable(m, m2, zk):
             assert buf[:] == want
 
 
+def test_o_direct_while_another_takes_its_name(m, m2, zk):
+    """Who opens the one that goes just now is not given an older value.
+
+    And nobody is told that it is gone.
+    """
+    def number(top):
+        buf = mmap.mmap(-1, 4096)
+        with opened(top / "f", os.O_RDONLY | os.O_DIRECT) as fd:
+            return int(buf[:os.preadv(fd, [buf], 0)])
+
+    def read():
+        least = acknowledged[0]
+        assert number(m) >= least
+
+    zk.create("/f", b"0")
+    acknowledged = [0]
+    with repeating(read, read, read, lambda: get(m / "f")):
+        for i in range(1, sizes.stress(400, 4000), 3):
+            zk.set("/f", b"%d" % i)
+            acknowledged[0] = i
+            put(m2 / "f", b"%d" % (i + 1))
+            acknowledged[0] = i + 1
+            put(m / "g", b"%d" % (i + 2))
+            os.rename(m / "g", m / "f")
+            acknowledged[0] = i + 2
+    assert number(m2) == acknowledged[0]
+
+
 def test_unreadable_znode(m, zk):
     zk.create("/f", b"secret", acl=[make_digest_acl("joe", "pw", all=True)])
     with fails("EACCES"):
