@@ -26,7 +26,11 @@ void ahead_listed_locked(struct fs *fs, struct node *dir, pid_t thread)
 	if (!walk)
 		walk = &a->walks[a->next++ % AHEAD_WALKS];
 	*walk = (struct walk){
-		.thread = thread, .dir = dir, .window = AHEAD_MIN};
+		.thread = thread,
+		.dir = dir,
+		.window = AHEAD_MIN,
+		.left = AHEAD_AFTER,
+	};
 }
 
 /* Listed, and never asked for. */
@@ -46,6 +50,9 @@ bool ahead_looked_up_locked(struct fs *fs, struct node *node, pid_t thread)
 	walk = dir ? find_walk(&fs->ahead, dir, thread) : NULL;
 	if (!walk || !node->in_list || !listing_is_valid_locked(fs, dir) ||
 	    session_is_out_locked(fs))
+		return false;
+	/* To look again at what is known is not to walk on. */
+	if (walk->window == AHEAD_MIN && !is_unread(node))
 		return false;
 	if (walk->left > 0) {
 		walk->left--;

@@ -27,6 +27,9 @@ struct fs;
 /* Directories that are being walked; the oldest is forgotten for a new one. */
 #define AHEAD_WALKS 16
 
+/* Who looks up no more names than these does not walk. */
+#define AHEAD_AFTER 2
+
 /*
  * From how many names on, up to how many.  A server answers one in some 30 us,
  * and its round trip is that of ten: more in flight gain nothing, but make
