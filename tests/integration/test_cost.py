@@ -108,6 +108,7 @@ def test_name_that_is_not_there(m, zk, cost):
     for i in range(TIMES):
         zk.create(f"/d{i}", None)
         os.stat(m / f"d{i}")
+    wait_for(lambda: cost(lambda i: None) == 0, what="all has been told")
     assert cost(miss) <= 1
     assert cost(miss) <= 1
     for i in range(TIMES):
