@@ -179,11 +179,12 @@ def test_members_come_and_go(mount, growing, client):
     session = status(m)["session"]
     new.start(wait=False)
     zk = client(",".join(s.hostport for s in servers.members))
-    zk.reconfig(joining=new.line(), leaving=None, new_members=None)
+    zk.retry(zk.reconfig, joining=new.line(), leaving=None, new_members=None)
     wait_for(lambda: new.mode() == "follower", 60, "it has joined")
     works(m, zk, "f")
     first = servers.serving(status(m)["server"])
-    zk.reconfig(joining=None, leaving=str(first.number), new_members=None)
+    zk.retry(zk.reconfig, joining=None, leaving=str(first.number),
+             new_members=None)
     first.kill()
     rest = [s for s in (a, b, c) if s is not first]
     follows(m, *rest)
