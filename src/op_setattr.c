@@ -152,6 +152,9 @@ void op_setattr(fuse_req_t freq, fuse_ino_t ino, struct stat *attr, int to_set,
 		change = changes_value(inode, to_set);
 	if (rc == 0 && change && inode->kind == INODE_DIR)
 		rc = -EISDIR;
+	/* By a path that leads to another file by now: it is walked again. */
+	if (rc == 0 && change && inode->gone && !fi)
+		rc = -ESTALE;
 	fs_unlock(fs);
 	if (rc == 0 && change)
 		return setattr_start(op, inode, attr, to_set, fi);

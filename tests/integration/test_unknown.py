@@ -235,6 +235,20 @@ def test_opened_after_a_removal_that_is_not_answered(m, zk, removed, how):
 
 
 @pytest.mark.parametrize("how", REMOVALS)
+def test_truncate_after_a_removal_that_is_not_answered(m, zk, removed, how):
+    answer = removed(how)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        cutting = pool.submit(os.truncate, m / "f", 2)
+        time.sleep(0.2)         # in the kernel, as above
+        answer()
+        error = cutting.exception(10)
+    if error:
+        assert error.errno == errno.ENOENT
+    else:
+        assert len(zk.get("/f")[0]) == 2
+
+
+@pytest.mark.parametrize("how", REMOVALS)
 def test_opened_before_a_removal(m, zk, how):
     """What was open before is a file without a name, as on a disk."""
     _, remove, _ = REMOVALS[how]
