@@ -397,7 +397,8 @@ int zk_open(struct zk **out, const struct zk_config *config)
 	rc = -EINVAL;
 	if (!zk->servers)
 		goto err_free;
-	zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
+	/* A warning of its IO thread prints what zoo_set_servers() may free. */
+	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
 	*out = zk; /* on_state() may come before this returns */
 	rc = open_handle(zk);
 	if (rc < 0)
