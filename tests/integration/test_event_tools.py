@@ -11,7 +11,7 @@ from harness.files import get, put, run
 from harness.inotify import (CLOSE_WRITE, CREATE, DELETE, DELETE_SELF,
                              MOVE_SELF, MOVED_FROM, MOVED_TO, Inotify)
 from harness.program import Program
-from harness.wait import wait_for
+from harness.wait import wait_changing, wait_for
 
 
 def needs(program):
@@ -83,19 +83,6 @@ def test_watchdog(w, zk):
         p.prints(f"deleted file {w}/d/g", f"deleted directory {w}/new")
 
 
-def until(cond, change):
-    """Change something again and again until @cond.
-
-    entr drops what happens while its command runs, and right after that.
-    """
-    def attempt():
-        if not cond():
-            change()
-        return cond()
-
-    wait_for(attempt, interval=0.2)
-
-
 @needs("entr")
 def test_entr(w, zk):
     """It runs its command once more when the file changes."""
@@ -103,8 +90,8 @@ def test_entr(w, zk):
                  stdin=f"{w}/f\n".encode()) as p:
         p.prints("one")
         for word in ("two", "three", "four"):
-            until(lambda: word in p.output(),
-                  lambda: zk.set("/w/f", word.encode() + b"\n"))
+            wait_changing(lambda: word in p.output(),
+                          lambda: zk.set("/w/f", word.encode() + b"\n"))
 
 
 @needs("entr")
@@ -112,8 +99,8 @@ def test_entr_of_a_directory(w, zk):
     """entr -d ends when a file is added, so that a loop can list anew."""
     with Program("entr", "-n", "-d", "true", stdin=f"{w}/f\n".encode()) as p:
         p.watching(2)
-        until(lambda: p.proc.poll() == 2,
-              lambda: zk.create("/w/new", b"v", sequence=True))
+        wait_changing(lambda: p.proc.poll() == 2,
+                      lambda: zk.create("/w/new", b"v", sequence=True))
 
 
 @needs("tail")

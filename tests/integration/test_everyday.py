@@ -17,7 +17,7 @@ from harness.inotify import CLOSE_WRITE, Inotify
 from harness.program import Program
 from harness.terminal import Terminal
 from harness.toolbed import CONF, FILES, Bed, Table
-from harness.wait import wait_for
+from harness.wait import wait_changing, wait_for
 
 TOOLS = Table()
 tool = TOOLS.tool
@@ -425,26 +425,13 @@ def _(t):
         p.prints("dir rename web")
 
 
-def until(cond, change):
-    """Change something again and again until @cond.
-
-    entr drops what happens while its command runs, and right after that.
-    """
-    def attempt():
-        if not cond():
-            change()
-        return cond()
-
-    wait_for(attempt, interval=0.2)
-
-
 @tool("entr", "runs a command when another client sets a value")
 def _(t):
     with Program("entr", "-n", "cat", t.conf,
                  stdin=f"{t.conf}\n".encode()) as p:
         p.prints("host = a")
-        until(lambda: "two" in p.output(),
-              lambda: t.zk.set("/app/conf", b"two\n"))
+        wait_changing(lambda: "two" in p.output(),
+                      lambda: t.zk.set("/app/conf", b"two\n"))
 
 
 INCRON = """system_table_dir = {0}/tables

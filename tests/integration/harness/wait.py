@@ -27,6 +27,19 @@ def wait_for(cond, timeout=10, what=None, interval=0.01):
         time.sleep(interval)
 
 
+def wait_changing(cond, change):
+    """Change something again and again until @cond.
+
+    entr drops what happens while its command runs, and right after that.
+    """
+    def attempt():
+        if not cond():
+            change()
+        return cond()
+
+    wait_for(attempt, interval=0.2)
+
+
 def wait_equal(get, expected, timeout=10):
     """Call @get until it returns @expected; the last value is in the message.
 
