@@ -4,6 +4,7 @@
 import contextlib
 import glob
 import os
+import random
 import re
 import shutil
 import signal
@@ -48,9 +49,20 @@ def missing():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that no outgoing connection is given.
+
+    A server that was killed wants the same one again, and a member of an
+    ensemble wants one of its own only once it leads: in between it must not be
+    taken, least of all by a client that connects to itself.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range",
+              encoding="ascii") as f:
+        lowest = int(f.read().split()[0])
+    while True:
+        port = random.randrange(max(1024, lowest - 20000), lowest)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class Endpoint:
