@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -284,41 +283,6 @@ def check_count(value, sure, unsure):
     assert len(set(sure)) == len(sure), "two had the lock at once"
     assert max(sure, default=0) <= value
     assert len(sure) <= value <= len(sure) + len(unsure)
-
-
-def test_counting_through_crashes(own_server, client, mount):
-    """A server that dies, a session that expires, a daemon that is killed."""
-    zk = client(own_server.hostport)
-    zk.create("/t", None)
-    zk.create("/t/n", b"0")
-    source = own_server.hostport + "/t"
-    steady, expiring, dying = [
-        mount(source, "session_timeout=2", allow=".") for _ in range(3)]
-    times = sizes.stress(40, 1000)
-    running = [p for m in (steady, expiring, dying)
-               for p in counters(m / "n", 3, times)]
-    number = lambda: int(zk.get("/t/n")[0])    # noqa: E731
-
-    wait_for(lambda: number() > times // 2, 60, "they count")
-    own_server.kill()
-    own_server.start()
-    zk = client(own_server.hostport)
-    before = number()
-    wait_for(lambda: number() > before + times // 4, 60, "they go on")
-    expiring.kill(signal.SIGSTOP)
-    time_out(zk, expiring)
-    expiring.kill(signal.SIGCONT)
-    dying.kill()
-    sure, unsure = finish(running)
-    check_count(number(), sure, unsure)
-    wait_equal(lambda: zk.get_children("/t/n"), [], 30)
-    dying.destroy()
-
-
-def time_out(zk, m):
-    """Wait for the end of the session of a daemon that stands still."""
-    end = time.monotonic() + 3
-    wait_for(lambda: time.monotonic() > end)
 
 
 @pytest.mark.parametrize("kind", sorted(set(FAULTS) - set(LYING)))
