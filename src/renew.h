@@ -42,7 +42,11 @@ struct renewals {
 
 void renew_init(struct fs *fs);
 void renew_release(struct fs *fs);
-/* There is another session than before, @id: from now on it is ours. */
+/*
+ * There is another session than before, @id: from now on it is ours.  To be
+ * called before any of its answers is seen, while the node table still has what
+ * the old session had.
+ */
 void renew_session_changed(struct fs *fs, int64_t id);
 /* There is a connection: make what is pending. */
 void renew_pump(struct fs *fs);
