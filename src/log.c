@@ -105,7 +105,7 @@ void log_vmsg(int prio, const char *fmt, va_list ap)
 
 void log_part(int prio, const char *fmt, va_list ap)
 {
-	static char line[1024];
+	static _Thread_local char line[1024];
 	size_t len = strlen(line);
 
 	vsnprintf(line + len, sizeof(line) - len, fmt, ap);

@@ -30,7 +30,7 @@ void log_msg(int prio, const char *fmt, ...) _printf_(2, 3);
 void log_vmsg(int prio, const char *fmt, va_list ap);
 /*
  * For libfuse, which makes a line of several messages, the last of them with a
- * newline.  Only while there is one thread, or for whole lines.
+ * newline, all by one thread.
  */
 void log_part(int prio, const char *fmt, va_list ap);
 

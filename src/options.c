@@ -316,8 +316,8 @@ static int add_fuse_options(struct options *o)
 	_cleanup_free_ char *fsname = escape_commas(o->server);
 	_cleanup_free_ char *arg = NULL;
 
-	if (asprintf(&arg, "-osubtype=znodefs,default_permissions,fsname=%s",
-		     fsname) < 0)
+	if (asprintf(&arg, "-osubtype=znodefs,default_permissions,fsname=%s%s",
+		     fsname, o->debug ? ",debug" : "") < 0)
 		return -ENOMEM;
 	return fuse_opt_add_arg(&o->fuse, arg);
 }

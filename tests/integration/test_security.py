@@ -67,7 +67,7 @@ def test_a_debug_log_has_no_credentials(mount, source, locked, auth):
     m = mount(source, auth, "debug", allow=".")
     assert get(m / "locked") == b"v"
     put(m / "locked", b"w")
-    assert "feed: up" in m.log(), "no debug log"
+    assert "feed: up" in m.log() and "LOOKUP" in m.log(), "no debug log"
     assert SECRET not in m.log()
 
 
