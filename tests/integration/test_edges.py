@@ -149,6 +149,27 @@ def test_read_only_changes_nothing(mount, source, w):
 
 
 @needs_root
+def test_made_read_only_later(mount, source, w):
+    """By the kernel alone: events cannot be raised, but nothing old is shown."""
+    def stat_and_list():
+        return os.stat(m / "w/f").st_size, sorted(os.listdir(m / "w"))
+
+    m = mount(source)
+    assert stat_and_list() == (4, ["d", "f", "gone"])
+    ok("mount", "-i", "-o", "remount,ro", m.path)
+    with fails("EROFS"):
+        put(m / "w/f", b"v")
+    w.set("/w/f", b"longer than before\n")
+    w.create("/w/more", b"v")
+    wait_equal(stat_and_list, (19, ["d", "f", "gone", "more"]))
+    ok("mount", "-i", "-o", "remount,rw", m.path)
+    w.set("/w/f", b"one\n")
+    w.delete("/w/more")
+    wait_equal(stat_and_list, (4, ["d", "f", "gone"]))
+    hears(w, m / "w")
+
+
+@needs_root
 @pytest.mark.parametrize("mask", ["077", "222", "777"])
 def test_umask_hears(mount, source, w, mask):
     """Root's helper may do what the modes deny."""
