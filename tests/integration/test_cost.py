@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+from harness import sizes
 from harness.files import fails, get, ok, opened, put, shell
 from harness.status import status
 from harness.tree import create_all
@@ -196,7 +197,7 @@ def test_who_stops_early_has_cost_little(top, zk, cost):
 
 
 def test_who_goes_on_reads_nothing_twice(top, zk, cost):
-    n = 1000
+    n = sizes.stress(1000, 1000)        # not so many that pings are counted
     for i in range(TIMES):
         create_all(zk, [(f"/t/d{i}", None)] +
                    [(f"/t/d{i}/{j:04}", b"v") for j in range(n)])
