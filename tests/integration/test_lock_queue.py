@@ -108,7 +108,7 @@ def test_kazoo_takes_turns(m, zk):
 
     run_threads((by_kazoo,), (by_flock,))
     assert zk.get("/n")[0] == b"%d" % (2 * rounds)
-    assert zk.get_children("/lock") == []
+    wait_equal(lambda: zk.get_children("/lock"), [])
     assert stat.S_ISREG(os.stat(m / "lock").st_mode)
 
 
