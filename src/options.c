@@ -40,7 +40,7 @@ struct raw {
 	int version;
 };
 
-enum { KEY_IGNORE = 1 };
+enum { KEY_IGNORE = 1, KEY_REFUSE };
 
 #define TEXT(templ, member)                                                    \
 	{                                                                      \
@@ -86,8 +86,10 @@ static const struct fuse_opt specs[] = {
 	FUSE_OPT_KEY("users", KEY_IGNORE),
 	FUSE_OPT_KEY("nofail", KEY_IGNORE),
 	FUSE_OPT_KEY("_netdev", KEY_IGNORE),
-	FUSE_OPT_KEY("x-", KEY_IGNORE),
+	FUSE_OPT_KEY("relatime", KEY_IGNORE), /* as it is anyway */
 	FUSE_OPT_KEY("comment=", KEY_IGNORE),
+	/* libfuse would end the mount right after it has answered. */
+	FUSE_OPT_KEY("max_read=", KEY_REFUSE),
 	FUSE_OPT_END,
 };
 
@@ -148,7 +150,9 @@ static int parse_seconds(const char *name, const char *text, int *ms)
 	errno = 0;
 	s = strtod(text, &end);
 	if (errno || end == text || *end || !(s >= 0.001 && s <= 86400))
-		return complain("%s=%s: not a number of seconds", name, text);
+		return complain("%s=%s: not a number of seconds from 0.001 "
+				"to 86400",
+				name, text);
 	*ms = (int)(s * 1000 + 0.5);
 	return 0;
 }
@@ -261,17 +265,26 @@ static int parse_auth(struct options *o, const struct raw *raw)
 
 /* --- arguments ------------------------------------------------------------ */
 
+/* To libfuse only -1 is a failure: what else is negative keeps the argument. */
 static int on_arg(void *data, const char *arg, int key,
 		  struct fuse_args *out _unused_)
 {
 	struct raw *raw = data;
 
-	if (key == KEY_IGNORE)
+	/* Of a prefix without "=" libfuse's tables know nothing. */
+	if (key == KEY_IGNORE ||
+	    (key == FUSE_OPT_KEY_OPT && strncmp(arg, "x-", 2) == 0))
 		return 0;
+	if (key == KEY_REFUSE) {
+		complain("%s: cannot be set", arg);
+		return -1;
+	}
 	if (key != FUSE_OPT_KEY_NONOPT)
 		return 1; /* libfuse's */
-	if (raw->n_positional == 2)
-		return complain("too many arguments: %s", arg);
+	if (raw->n_positional == 2) {
+		complain("too many arguments: %s", arg);
+		return -1;
+	}
 	raw->positional[raw->n_positional++] = xstrdup(arg);
 	return 0;
 }
@@ -310,7 +323,10 @@ static char *escape_commas(const char *text)
 	return out;
 }
 
-/* What the mount table shows, and the kernel's permission checks. */
+/*
+ * What the mount table shows, and the kernel's permission checks.  First, so
+ * that a name the user gives is the last, which counts.
+ */
 static int add_fuse_options(struct options *o)
 {
 	_cleanup_free_ char *fsname = escape_commas(o->server);
@@ -319,7 +335,7 @@ static int add_fuse_options(struct options *o)
 	if (asprintf(&arg, "-osubtype=znodefs,default_permissions,fsname=%s%s",
 		     fsname, o->debug ? ",debug" : "") < 0)
 		return -ENOMEM;
-	return fuse_opt_add_arg(&o->fuse, arg);
+	return fuse_opt_insert_arg(&o->fuse, 1, arg);
 }
 
 static int check(struct options *o, const struct raw *raw)

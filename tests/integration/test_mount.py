@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import stat
 import subprocess
@@ -77,7 +78,8 @@ def test_chroot_that_does_not_exist(server, mountpoint, foreground):
 
 @pytest.mark.parametrize("option", [
     "no_such_option", "layout=nonsense", "empty=nonsense", "timeout=abc",
-    "connect_timeout=", "max_size=-1", "max_size=1x", "umask=99", "uid=me?"])
+    "connect_timeout=", "session_timeout=90000", "max_size=-1", "max_size=1x",
+    "umask=99", "uid=me?", "max_read=65536"])
 @both
 def test_bad_option(source, mountpoint, option, foreground):
     line = refused(*command(source, mountpoint, option,
@@ -223,7 +225,8 @@ def test_relative_mountpoint(source, mountpoint, zk):
     wait_for(lambda: not mount_type(mountpoint))
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, "umount"])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
+                                 "umount"])
 @both
 def test_clean_end(source, mountpoint, zk, how, foreground, mount):
     if foreground:
@@ -334,6 +337,20 @@ def by_mount_8(script, *args):
     return run("unshare", "-m", "sh", "-ec",
                'mount --bind "$1" /usr/local/sbin; shift; ' + script,
                "sh", os.path.dirname(binary()), *args)
+
+
+@pytest.mark.parametrize("option", [
+    "x-systemd.automount", "x-any=thing", "comment=a text", "relatime",
+    "defaults", "_netdev", "nofail", "noauto"])
+def test_what_is_meant_for_mount_8(mount, source, option):
+    """Also where it comes from elsewhere, as in OPTIONS of the unit."""
+    assert os.listdir(mount(source, option, "ro", "rw")) == []
+
+
+def test_fsname(mount, source):
+    m = mount(source, "fsname=of the user")
+    assert (f"of\\040the\\040user {m.path} fuse.znodefs "
+            in pathlib.Path("/proc/mounts").read_text())
 
 
 SHOW = ('grep " - fuse.znodefs " /proc/self/mountinfo; cat "$1/f"; '
