@@ -7,6 +7,12 @@
 set -u
 export LC_ALL=C		# names are compared byte by byte
 
+# All of them want two arguments; else their heads say which.
+if [ $# -lt 2 ]; then
+	sed -n '/^#\t/{s//usage: /p;q}' "$0" >&2
+	exit 2
+fi
+
 # where DIR
 #
 # $mnt becomes the mount that DIR is in, and $dir the path of DIR in it.

@@ -344,3 +344,15 @@ def test_workers_that_die_all_the_time(m, m2, zk, put, recipe, log):
         die(worker)
     assert set(log()) == set(jobs)
     wait_equal(lambda: left(zk), [], 20)
+
+
+@pytest.mark.parametrize("name", ["elect", "member", "barrier", "queue-put",
+                                  "queue-work", "on-change"])
+@pytest.mark.parametrize("args", [[], ["--help"]], ids=["nothing", "help"])
+def test_says_what_it_wants(name, args):
+    done = subprocess.run([RECIPES / name, *args], capture_output=True,
+                          text=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"usage: {name} ")
+    assert done.stderr.count("\n") == 1
