@@ -94,7 +94,7 @@ def test_bad_option(source, mountpoint, option, foreground):
 def test_bad_arguments(args):
     done = run(binary(), *args)
     assert done.returncode > 0
-    assert done.stderr and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and done.stdout == ""
 
 
 @pytest.mark.parametrize("spec", [
