@@ -12,6 +12,7 @@
 
 #include "fs.h"
 #include "op.h"
+#include "process.h"
 #include "seek.h"
 
 static struct fs *fs_of(const struct seek *op)
@@ -133,7 +134,6 @@ static struct seek *lock_new(fuse_req_t freq,
 	req_init(&op->w.req, freq);
 	op->posix = posix;
 	op->owner = fi->lock_owner;
-	op->pid = op->w.req.thread;
 	return op;
 }
 
@@ -145,6 +145,9 @@ void op_flock(fuse_req_t freq, fuse_ino_t ino _unused_,
 	op->unlock = how & LOCK_UN;
 	op->shared = how & LOCK_SH;
 	op->block = !(how & LOCK_NB);
+	/* As the kernel says it of the others: not the thread. */
+	if (!op->unlock)
+		op->pid = process_of(op->w.req.thread);
 	lock_start(op, file_of(fi));
 }
 

@@ -155,13 +155,14 @@ static void get_path(struct req *req, struct inode *inode, size_t size)
 /* The fencing token: whose lock it is, where there are several, says the pid. */
 static void get_lock(struct req *req, struct inode *inode, size_t size)
 {
+	pid_t process = process_of(req->thread);
 	char text[XATTR_NUMBER_MAX];
 	struct fs *fs = req->fs;
 	int64_t czxid;
 	int rc;
 
 	fs_lock(fs);
-	rc = lock_token_locked(fs, inode, req->thread, &czxid);
+	rc = lock_token_locked(fs, inode, process, &czxid);
 	fs_unlock(fs);
 	if (rc < 0)
 		return req_err(req, rc);

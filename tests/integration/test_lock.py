@@ -5,6 +5,7 @@ import fcntl
 import os
 import signal
 import stat
+import threading
 import time
 
 import pytest
@@ -541,3 +542,16 @@ def test_fencing_token(pair, how, m, m2, zk):
         assert unlock(pair[i % 2]) == "ok"
         with fails("ENODATA"):
             token(mount / "f")
+
+
+def test_fencing_token_of_any_thread(m, f, lockers):
+    """A lock is the process's, whichever of its threads has taken it."""
+    other = lockers(m / f)
+    with open(m / f, "rb") as file:
+        taker = threading.Thread(target=fcntl.flock, args=(file, SH))
+        taker.start()
+        taker.join()
+        token = os.getxattr(m / f, "user.zk.lock")
+        assert other.flock(SH) == "ok"
+        assert os.getxattr(m / f, "user.zk.lock") == token
+    assert other.flock(UN) == "ok"
