@@ -369,8 +369,9 @@ static void complain(struct fs *fs, const struct telling *now, int rc)
 
 /*
  * The kernel still has what it would not remove, as where something is mounted
- * on it.  Who wants to make a name has the kernel look it up anew: it is not
- * there, so it goes, and the mount with it.  It is not made either.
+ * on it, or would not change, as where it has made the mount read-only.  Who
+ * wants to make a name has the kernel look it up anew: it is not there, so it
+ * goes, and the mount with it.  It is not made either.
  */
 static void drop_locked(struct fs *fs)
 {
@@ -389,7 +390,7 @@ static void give_up_locked(struct fs *fs, struct node *node, int rc)
 	now->step = look_step_locked(fs, node, &now->truth, &now->view);
 	complain(fs, now, rc);
 	announce_done_locked(fs);
-	if (told_is_removal(now->step))
+	if (!told_is_making(now->step))
 		drop_locked(fs);
 	*now = (struct telling){0};
 }

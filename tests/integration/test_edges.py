@@ -155,6 +155,10 @@ def test_made_read_only_later(mount, source, w):
         return os.stat(m / "w/f").st_size, sorted(os.listdir(m / "w"))
 
     m = mount(source)
+    with Inotify() as inotify:          # there is a helper that may write
+        inotify.add_watch(m / "w")
+        w.set("/w/f", b"two\n")
+        assert inotify.until(lambda seen: seen, 30)
     assert stat_and_list() == (4, ["d", "f", "gone"])
     ok("mount", "-i", "-o", "remount,ro", m.path)
     with fails("EROFS"):
