@@ -375,8 +375,13 @@ def renewing(mount, source):
 
 
 def renewed(m, sessions=2):
-    return wait_status(m, 60, state="connected", feed="up",
-                       sessions=sessions, ephemerals_to_renew=0)
+    """The status, once what the old session had is there again."""
+    def there():
+        s = status(m)
+        return s if s["sessions"] == sessions and s["feed"] == "up" and \
+            s["ephemerals_to_renew"] == 0 and s["ephemerals"] else None
+
+    return wait_for(there, 60, "ephemerals have been made again")
 
 
 def test_renew(renewing, zk):
