@@ -24,13 +24,15 @@ static struct {
 /* Whether stderr is the stream that the service manager has given us. */
 static bool is_journal(void)
 {
-	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long dev, ino;
+	const char *given = getenv("JOURNAL_STREAM");
+	char ours[sizeof("18446744073709551615:18446744073709551615")];
 	struct stat st;
 
-	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
-	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev &&
-	       st.st_ino == ino;
+	if (!given || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	return strcmp(given, ours) == 0;
 }
 
 void log_open(bool to_syslog, int max_prio)

@@ -289,7 +289,7 @@ static int64_t follow_names(struct zk *zk, int64_t now)
 		return zk->resolve_at;
 	zk->resolve_at = now + RESOLVER_INTERVAL_MS;
 	servers = resolver_poll(zk->resolver);
-	if (servers && strcmp(servers, zk->servers)) {
+	if (servers && strcmp(servers, zk->servers) != 0) {
 		free(zk->servers);
 		zk->servers = steal(servers);
 		if (zk->handle)

@@ -33,37 +33,23 @@ class Resource:
     def __init__(self, path):
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
 
-    def _checked(self, token):
-        """The last line, where it is no later holder's."""
+    def _last(self):
         end = os.fstat(self.fd).st_size
         lines = os.pread(self.fd, LINE, max(0, end - LINE)).splitlines()
-        last, count = map(int, lines[-1].split()) if lines else (0, 0)
-        if token < last:
-            raise Stale
-        return count
+        return map(int, lines[-1].split()) if lines else (0, 0)
 
-    def count(self, token):
-        """Ask for the count; from now on lower tokens are refused."""
-        with Flocked(self.fd):
-            count = self._checked(token)
+    def count(self, token, new=None):
+        """The count, which is @new from now on; lower tokens are refused."""
+        fcntl.flock(self.fd, fcntl.LOCK_EX)
+        try:
+            last, count = self._last()
+            if token < last:
+                raise Stale
+            count = count if new is None else new
             os.write(self.fd, b"%d %d\n" % (token, count))
             return count
-
-    def give(self, token, count):
-        with Flocked(self.fd):
-            self._checked(token)
-            os.write(self.fd, b"%d %d\n" % (token, count))
-
-
-class Flocked:
-    def __init__(self, fd):
-        self.fd = fd
-
-    def __enter__(self):
-        fcntl.flock(self.fd, fcntl.LOCK_EX)
-
-    def __exit__(self, *_):
-        fcntl.flock(self.fd, fcntl.LOCK_UN)
+        finally:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
 
 
 def counts(journal):
@@ -87,8 +73,7 @@ def add(fd, resource):
     token = int(os.getxattr(fd, TOKEN), 16)
     count = resource.count(token)
     write(fd, int(os.pread(fd, 100, 0)) + 1)
-    resource.give(token, count + 1)
-    return count + 1
+    return resource.count(token, count + 1)
 
 
 def work(locked, journal, total):
