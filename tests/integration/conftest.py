@@ -14,6 +14,7 @@ Environment:
 import itertools
 import os
 import re
+import signal
 import sys
 
 sys.dont_write_bytecode = True
@@ -33,6 +34,8 @@ _numbers = itertools.count(1)
 
 def pytest_sessionstart(session):
     watchdog.interrupt_on_sigterm()
+    # Under nohup(1) it is ignored, and so it would be by the daemons.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if session.config.option.collectonly:
         return
     reason = mounts.missing()
