@@ -162,6 +162,8 @@ void watch_settled_locked(struct fs *fs, struct node *node)
 	path = node_path(node);
 	if (fs->watch.feed)
 		feed_unwatch(fs->watch.feed, path);
+	/* Who still waits for the watch would wait for ever: ask again. */
+	zk_wake(fs->zk, node);
 	unwatch_locked(fs, node);
 }
 

@@ -3,12 +3,14 @@
 
 import os
 import random
+import signal
 import subprocess
 import time
 
 import pytest
 
 from harness import procs, sizes, tree
+from harness.announcer import helpers
 from harness.files import fails, get, opened, put
 from harness.threads import repeating, run_threads
 from harness.wait import SLOW, wait_equal
@@ -128,6 +130,19 @@ def test_removing_while_listing(m, zk):
     assert seen == 2000
     assert zk.get_children("/d") == []
     os.rmdir(m / "d")
+
+
+def kill_helpers(*mounts):
+    for mnt in mounts:
+        for pid in helpers(mnt.pid):
+            procs.kill_quietly(pid, signal.SIGKILL)
+    time.sleep(0.1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_operations_while_helpers_die(m, m2, zk, seed):
+    with repeating(lambda: kill_helpers(m, m2)):
+        test_random_operations_on_two_mounts(m, m2, zk, seed)
 
 
 @pytest.mark.parametrize("seed", range(3))
