@@ -34,35 +34,7 @@ enum announce_who announce_who_locked(struct fs *fs, pid_t pid)
 	return ANNOUNCE_NOBODY;
 }
 
-/* --- what watchers believe in -------------------------------------------- */
-
-static bool is_better(const struct inode *inode, const struct inode *best,
-		      int64_t czxid)
-{
-	if (!best)
-		return true;
-	if (czxid > 0 && (inode->czxid == czxid) != (best->czxid == czxid))
-		return inode->czxid == czxid;
-	if (inode->gone != best->gone)
-		return inode->gone == (czxid == TOLD_OLDER);
-	return true; /* the later one */
-}
-
-struct inode *announce_believed_locked(const struct node *node,
-				       enum node_view view,
-				       enum inode_kind kind)
-{
-	struct inode *inode, *best = NULL;
-
-	for_each_inode (inode, node) {
-		if (inode->kind != kind ||
-		    (kind == INODE_DIR && inode->view != view))
-			continue;
-		if (is_better(inode, best, node->told.czxid[view]))
-			best = inode;
-	}
-	return best;
-}
+/* --- what is told --------------------------------------------------------- */
 
 /* Whether the kernel knows the directory in which it would happen. */
 static bool has_audience(const struct telling *now)
@@ -72,7 +44,7 @@ static bool has_audience(const struct telling *now)
 	struct inode *inode = NULL;
 
 	if (dir)
-		inode = announce_believed_locked(dir, now->view, INODE_DIR);
+		inode = node_believed_inode(dir, now->view, INODE_DIR);
 	return inode && (!inode->gone || told_is_removal(now->step));
 }
 

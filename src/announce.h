@@ -87,12 +87,4 @@ bool announce_is_due_locked(struct fs *fs);
 /* What was to be done now is being done. */
 void announce_done_locked(struct fs *fs);
 
-/*
- * The inode of @node that watchers believe in, of this kind; NULL if there
- * is none that the kernel knows.
- */
-struct inode *announce_believed_locked(const struct node *node,
-				       enum node_view view,
-				       enum inode_kind kind);
-
 #endif

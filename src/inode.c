@@ -57,6 +57,33 @@ struct inode *node_find_inode(const struct node *node, enum node_view view,
 	return NULL;
 }
 
+static bool is_better(const struct inode *inode, const struct inode *best,
+		      int64_t czxid)
+{
+	if (!best)
+		return true;
+	if (czxid > 0 && (inode->czxid == czxid) != (best->czxid == czxid))
+		return inode->czxid == czxid;
+	if (inode->gone != best->gone)
+		return inode->gone == (czxid == TOLD_OLDER);
+	return true; /* the later one */
+}
+
+struct inode *node_believed_inode(const struct node *node, enum node_view view,
+				  enum inode_kind kind)
+{
+	struct inode *inode, *best = NULL;
+
+	for_each_inode (inode, node) {
+		if (inode->kind != kind ||
+		    (kind == INODE_DIR && inode->view != view))
+			continue;
+		if (is_better(inode, best, node->told.czxid[view]))
+			best = inode;
+	}
+	return best;
+}
+
 bool node_is_open_dir(const struct node *node)
 {
 	const struct inode *inode;

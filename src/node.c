@@ -377,6 +377,21 @@ void node_gone(struct node_table *t, struct node *node)
 		remove_node(t, node, false);
 }
 
+void node_doubted(struct node_table *t, struct node *node)
+{
+	const struct inode *inode;
+
+	if (node->known || node->embryo || !node->parent)
+		return;
+	for_each_inode (inode, node) {
+		if (inode->gone || inode->czxid != 0)
+			continue;
+		retire_below(t, node, false);
+		retire(t, node, false);
+		return;
+	}
+}
+
 void node_unlinked(struct node_table *t, struct node *node)
 {
 	remove_node(t, node, true);

@@ -207,14 +207,24 @@ void node_learn(struct node_table *t, struct node *node,
  * below it are gone.  Does nothing to an embryo, of which no server knows.
  */
 void node_gone(struct node_table *t, struct node *node);
+/*
+ * Somebody else has removed what was here, or may have.  Inodes that were moved
+ * here, and of whose znode nothing has been learned since, are gone: they are
+ * not those of what is found next.
+ */
+void node_doubted(struct node_table *t, struct node *node);
 /* This mount has removed it, be it an embryo. */
 void node_unlinked(struct node_table *t, struct node *node);
 /*
  * Renamed at the server by this mount: the inodes and kinds of @from and all
  * below it are at @to now, where every znode is a new one of which nothing is
- * known yet.  What was at @to is unlinked; nothing is at @from.
+ * known yet.  What was at @to is unlinked; nothing is at @from.  The kernel has
+ * done the same in @view.  If what it has moved is gone already, for somebody
+ * else has replaced it and that has not been told, it is still to be told: at
+ * @to.
  */
-void node_moved(struct node_table *t, struct node *from, struct node *to);
+void node_moved(struct node_table *t, struct node *from, struct node *to,
+		enum node_view view);
 /* The same for two that have changed places. */
 void node_exchanged(struct node_table *t, struct node *a, struct node *b);
 /* The znode of an unnamed node is at @node: there are its inodes now. */
@@ -269,6 +279,12 @@ struct inode *node_inode(struct node_table *t, struct node *node,
 /* The same, but NULL if there is none. */
 struct inode *node_find_inode(const struct node *node, enum node_view view,
 			      enum inode_kind kind);
+/*
+ * The one that those who watch in @view believe in (told.h), be it gone; NULL
+ * if there is none that the kernel knows.
+ */
+struct inode *node_believed_inode(const struct node *node, enum node_view view,
+				  enum inode_kind kind);
 /* One that is gone already, for a znode that was here and is to be removed. */
 struct inode *node_gone_inode(struct node_table *t, struct node *node,
 			      enum node_view view, enum inode_kind kind);

@@ -101,8 +101,42 @@ static void give(struct node_table *t, struct list *in, struct node *to)
 
 typedef void swap_told(struct told *a, struct told *b);
 
+/* The kernel has an inode of what is not there any more. */
+static bool is_outdated(const struct node *node, enum node_view view)
+{
+	const struct told *told = &node->told;
+	const struct inode *inode;
+
+	if (!told->in[view] || !told->kind_known)
+		return false;
+	inode = node_believed_inode(node, view,
+				    told->dir ? INODE_DIR : INODE_FILE);
+	return inode && inode->gone;
+}
+
+/* Somebody else has set it, and that has not been told. */
+static bool is_unheard(const struct node *node)
+{
+	int64_t mzxid = node->told.mzxid[VIEW_MAIN];
+
+	return node->told.in[VIEW_MAIN] && node->known && mzxid != 0 &&
+	       mzxid != node->stat.mzxid;
+}
+
+/* What is still to be told at one name is to be told at the other. */
+static void carry(struct told *to, bool outdated, bool unheard)
+{
+	if (outdated)
+		told_lost(to);
+	if (unheard)
+		told_unheard(to);
+}
+
 static void swap_pair(struct node_table *t, struct pair *p, swap_told *told)
 {
+	bool a_outdated = is_outdated(p->a, VIEW_MAIN);
+	bool b_outdated = is_outdated(p->b, VIEW_MAIN);
+	bool a_unheard = is_unheard(p->a), b_unheard = is_unheard(p->b);
 	struct list from_a, from_b;
 
 	take_live(p->a, &from_a);
@@ -116,6 +150,8 @@ static void swap_pair(struct node_table *t, struct pair *p, swap_told *told)
 	/* Of an embryo the Stat is all there is. */
 	SWAP(p->a->stat, p->b->stat);
 	told(&p->a->told, &p->b->told);
+	carry(&p->b->told, a_outdated, a_unheard);
+	carry(&p->a->told, b_outdated, b_unheard);
 	told_is_now(&p->a->told, p->a->is_dir);
 	told_is_now(&p->b->told, p->b->is_dir);
 }
@@ -133,8 +169,10 @@ static void swap(struct node_table *t, struct pairs *pairs, swap_told *told)
 	release_pairs(t, pairs);
 }
 
-void node_moved(struct node_table *t, struct node *from, struct node *to)
+void node_moved(struct node_table *t, struct node *from, struct node *to,
+		enum node_view view)
 {
+	bool outdated = is_outdated(from, view);
 	struct pairs pairs = {0};
 	struct node *n;
 
@@ -146,6 +184,9 @@ void node_moved(struct node_table *t, struct node *from, struct node *to)
 	swap(t, &pairs, told_renamed);
 	for (n = from; n; n = node_next_below(n, from))
 		n->absent = true;
+	told_moved_here(&to->told, view);
+	if (outdated)
+		told_lost(&to->told);
 }
 
 void node_named(struct node_table *t, struct node *unnamed, struct node *node)

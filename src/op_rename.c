@@ -126,8 +126,7 @@ static void renamed_locked(struct rename *op)
 		node_exchanged(t, from, to);
 	} else {
 		node_has_child(to->parent);
-		node_moved(t, from, to);
-		told_moved_here(&to->told, op->to.view);
+		node_moved(t, from, to, op->to.view);
 	}
 }
 
@@ -257,9 +256,10 @@ static int learn_both_locked(struct rename *op)
 	struct fs *fs = op->req.fs;
 	struct node_table *t = &fs->nodes;
 
-	node_learn(t, op->from.node, subtree_stat(&op->source),
-		   subtree_data(&op->source), op->req.thread);
-	if (op->to_there)
+	subtree_learn_locked(&op->source);
+	if (op->flags & RENAME_EXCHANGE)
+		subtree_learn_locked(&op->target);
+	else if (op->to_there)
 		node_learn(t, op->to.node, &op->to_stat, op->to_data,
 			   op->req.thread);
 	op->to_file = op->to_there && node_kind(op->to.node) == INODE_FILE;
@@ -318,8 +318,7 @@ static void rename_embryo(struct rename *op)
 			file->cut = file->dirty = true;
 	}
 	from->embryo = !op->to_there;
-	node_moved(&fs->nodes, from, to);
-	told_moved_here(&to->told, op->to.view);
+	node_moved(&fs->nodes, from, to, op->to.view);
 	fs_unlock(fs);
 	rename_end(op, 0);
 }

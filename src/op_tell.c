@@ -97,7 +97,7 @@ static struct inode *victim(struct fs *fs, const struct telling *now)
 	enum inode_kind kind = target_kind(now->step);
 	struct inode *inode;
 
-	inode = announce_believed_locked(now->node, now->view, kind);
+	inode = node_believed_inode(now->node, now->view, kind);
 	if (inode && !inode->gone && now->truth.in[now->view] &&
 	    kind != INODE_DATA && now->truth.dir == (kind == INODE_DIR))
 		inode = NULL;
@@ -127,7 +127,7 @@ static struct inode *leads_to(struct fs *fs, const struct telling *now,
 	if (is_target(fs, now, dir, entry))
 		return target_inode(fs, now);
 	node = on_the_way(fs, now, dir->node, entry);
-	return node ? announce_believed_locked(node, dir->view, INODE_DIR)
+	return node ? node_believed_inode(node, dir->view, INODE_DIR)
 		    : NULL;
 }
 

@@ -58,13 +58,18 @@ void own_end_locked(struct fs *fs, struct own *own, bool changed, bool unknown)
 	struct told *told = &node->told;
 	uint64_t guard = watch_guard_locked(fs, node);
 	bool look = unknown || (changed && own->guard != guard);
+	bool foreign;
 
 	/* The Stat of the parent may have been read since it began. */
 	if (own->births)
 		node->parent->births++;
-	look |= told_credit_end(&told->credit,
-				changed && guard && own->guard == guard,
-				now_ms());
+	foreign = told_credit_end(&told->credit,
+				  changed && guard && own->guard == guard,
+				  now_ms());
+	/* Was it before or after ours?  Only of a rename that is not known. */
+	if (foreign)
+		node_doubted(&fs->nodes, node);
+	look |= foreign;
 	if (end_root_list(fs, own, changed))
 		listing_relist_root_locked(fs);
 	hold_or_let_go(fs, node);

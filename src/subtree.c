@@ -306,6 +306,22 @@ struct blob *subtree_data(const struct subtree *s)
 	return s->items[0]->data;
 }
 
+void subtree_learn_locked(const struct subtree *s)
+{
+	struct node_table *t = &s->req->fs->nodes;
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		const struct subtree_item *item = s->items[i];
+		struct node *node = node_find_at(t, item->path);
+
+		if (node)
+			node_learn(t, node, &item->stat, item->data,
+				   s->req->thread);
+		node_put(t, &node);
+	}
+}
+
 void subtree_each_ephemeral(const struct subtree *s, const char *path,
 			    void (*f)(void *arg, const char *from,
 				      const char *to),

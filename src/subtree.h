@@ -61,6 +61,9 @@ int subtree_deletes(const struct subtree *s, struct zk_ops *ops);
 const struct zstat *subtree_stat(const struct subtree *s);
 struct blob *subtree_data(const struct subtree *s);
 
+/* Enter all of it in the node table, where that has nodes for it. */
+void subtree_learn_locked(const struct subtree *s);
+
 /*
  * Call @f for each of this session's ephemerals: where it is, and where it is
  * when the tree stands at @path.

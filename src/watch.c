@@ -194,8 +194,11 @@ static void event_locked(struct fs *fs, enum told_event type,
 			 struct node *node)
 {
 	listing_believe_locked(node);
-	if (own_is_not_locked(fs, node, type))
-		look_locked(fs, node);
+	if (!own_is_not_locked(fs, node, type))
+		return;
+	if (type == TOLD_DELETED)
+		node_doubted(&fs->nodes, node);
+	look_locked(fs, node);
 }
 
 static void event_at_locked(struct fs *fs, enum told_event type,

@@ -20,7 +20,7 @@ import pytest
 from kazoo.protocol.serialization import Create
 from kazoo.security import OPEN_ACL_UNSAFE
 
-from harness import announcer, model, procs, sizes, tree
+from harness import announcer, model, procs, sizes, status, tree
 from harness.files import get, ok, put, shell
 from harness.inotify import CLOSE_WRITE, CREATE, IGNORED, MODIFY, Inotify
 from harness.model import Watcher
@@ -473,6 +473,83 @@ def test_own_ephemerals_expire(mount, source, zk):
         m.kill(signal.SIGCONT)
 
     both_views(m, zk, expire, ["DELETE e"], ["DELETE e"])
+
+
+@contextlib.contextmanager
+def stopped_helper(m):
+    """Nothing is announced meanwhile."""
+    helper, = announcer.helpers(m.pid)
+    os.kill(helper, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(helper, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("target", [None, b"there"], ids=["new", "over"])
+def test_rename_of_what_others_have_replaced(mount, source, zk, target):
+    """
+    The kernel moves the file that it knows, before it has heard that this is
+    another one.  It must not go on showing that one at the new name.
+    """
+    plant(zk, {"f": b"v"})
+    if target:
+        zk.create(f"/{W}/g", target)
+    m = mount(source)
+    before = os.stat(m / W / "f").st_ino
+    with Inotify() as notify:
+        notify.add_watch(m / W)
+        os.listdir(m / W)
+        with stopped_helper(m):
+            zk.delete(f"/{W}/f")
+            zk.create(f"/{W}/f", b"another")
+            status.wait_status(m, names_to_announce=1)
+            os.rename(m / W / "f", m / W / "g")
+        wait_for(lambda: os.stat(m / W / "g").st_size == len("another"))
+        assert os.stat(m / W / "g").st_ino != before
+        notify.read()
+        zk.set(f"/{W}/g", b"after")
+        seen = notify.until(lambda evs: any(
+            e.mask & CLOSE_WRITE and e.name == "g" for e in evs))
+        assert {e.name for e in seen} == {"g"}
+        assert get(m / W / "g") == b"after"
+
+
+def test_rename_of_a_directory_with_news(mount, source, zk):
+    """What has not been told of its children is told at the new name."""
+    plant(zk, {"d": None, "d/set": b"1", "d/replaced": b"2", "d/same": b"3"})
+    m = mount(source)
+    with Inotify() as notify:
+        notify.add_watch(m / W / "d")
+        model.walk(m / W)
+        with stopped_helper(m):
+            zk.set(f"/{W}/d/set", b"new")
+            zk.delete(f"/{W}/d/replaced")
+            zk.create(f"/{W}/d/replaced", b"another")
+            status.wait_status(m, names_to_announce=2)
+            os.rename(m / W / "d", m / W / "e")
+        seen = notify.until(lambda evs: {"CLOSE_WRITE set", "CREATE replaced"}
+                            <= set(map(str, evs)))
+        assert by_name(map(str, seen)) == {
+            "": ["MOVE_SELF"], "set": [*SET],
+            "replaced": ["DELETE", "CREATE"]}
+        assert get(m / W / "e/set") == b"new"
+        assert get(m / W / "e/replaced") == b"another"
+
+
+def test_replaced_right_after_a_rename(mount, source, zk):
+    """Nothing has been read of what was renamed: it is not that."""
+    plant(zk, {"f": b"v"})
+    m = mount(source)
+    get(m / W / "f")
+    with Inotify() as notify:
+        notify.add_watch(m / W)
+        os.rename(m / W / "f", m / W / "g")
+        multi(zk, ("delete", f"/{W}/g"), ("create", f"/{W}/g", None))
+        seen = notify.until(lambda evs: "CREATE,ISDIR g" in map(str, evs))
+        assert [str(e) for e in seen] == [
+            "MOVED_FROM f", "MOVED_TO g", "DELETE g", "CREATE,ISDIR g"]
+        assert os.listdir(m / W / "g") == []
 
 
 # -- a watch is enough ------------------------------------------------------

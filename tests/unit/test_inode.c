@@ -237,7 +237,7 @@ START_TEST(test_numbers_in_use)
 		if (i % 3 == 0)
 			node_unlinked(&t, a);
 		else if (i % 3 == 1)
-			node_moved(&t, a, elsewhere);
+			node_moved(&t, a, elsewhere, VIEW_MAIN);
 		node_put(&t, &a); /* else the next czxid replaces it */
 	}
 	for (int i = 0; i < 50; i++)

@@ -42,7 +42,7 @@ static void move(struct node_table *t, const char *from, const char *to)
 {
 	struct node *a = node_at(t, from), *b = node_at(t, to);
 
-	node_moved(t, a, b);
+	node_moved(t, a, b, VIEW_MAIN);
 	node_put(t, &a);
 	node_put(t, &b);
 }
@@ -54,6 +54,20 @@ static void exchange(struct node_table *t, const char *from, const char *to)
 	node_exchanged(t, a, b);
 	node_put(t, &a);
 	node_put(t, &b);
+}
+
+/* A directory has been found there. */
+static void seen_dir(struct node *node, int64_t zxid)
+{
+	const struct told_truth truth = {
+		.in = {true},
+		.dir = true,
+		.null = true,
+		.czxid = zxid,
+		.mzxid = zxid,
+	};
+
+	told_seen(&node->told, &truth, VIEW_MAIN);
 }
 
 /* --- rename -------------------------------------------------------------- */
@@ -71,7 +85,7 @@ START_TEST(test_move)
 	ino = child->ino;
 	from = node_find_at(&t, "/from/a");
 	to = node_at(&t, "/to/b");
-	node_moved(&t, from, to);
+	node_moved(&t, from, to, VIEW_MAIN);
 	/* The places stay, what the kernel holds moves. */
 	nodes_assert_path(from, "/from/a");
 	ck_assert(from->absent && !from->known && !from->is_dir);
@@ -113,6 +127,65 @@ START_TEST(test_move_frees_the_places)
 	ck_assert_uint_eq(t.n_nodes, 4);
 	ck_assert(nodes_is(&t, t.root, "x", NULL));
 	ck_assert(nodes_is(&t, t.root, "a", a->node));
+	node_table_release(&t);
+}
+END_TEST
+
+/*
+ * The kernel has moved an inode of what somebody else has replaced: those who
+ * watch are told at the new name, of all that was so.
+ */
+START_TEST(test_move_of_what_was_replaced)
+{
+	const struct told_truth file = {.in = {true}, .czxid = 6, .mzxid = 6};
+	struct node *from, *to, *child;
+	struct inode *dir, *below;
+	struct node_table t;
+
+	nodes_init(&t);
+	dir = make(&t, "/a", 5, NULL);
+	below = make(&t, "/a/x", 6, "v");
+	from = node_find_at(&t, "/a");
+	seen_dir(from, 5);
+	told_seen(&below->node->told, &file, VIEW_MAIN);
+	nodes_learn(&t, below->node, 8, 8, "w");
+	ck_assert(below->gone && !dir->gone);
+	to = node_at(&t, "/b");
+	child = node_at(&t, "/b/x");
+	node_moved(&t, from, to, VIEW_MAIN);
+	ck_assert_int_eq(to->told.czxid[VIEW_MAIN], 0);
+	ck_assert_int_eq(child->told.czxid[VIEW_MAIN], TOLD_OLDER);
+	node_put(&t, &child);
+	node_put(&t, &from);
+	/* The directory itself, too. */
+	nodes_learn(&t, to, 9, 9, NULL);
+	from = node_at(&t, "/c");
+	nodes_learn(&t, to, 11, 11, NULL);
+	ck_assert(dir->gone);
+	node_moved(&t, to, from, VIEW_MAIN);
+	ck_assert_int_eq(from->told.czxid[VIEW_MAIN], TOLD_OLDER);
+	node_put(&t, &from);
+	node_put(&t, &to);
+	node_table_release(&t);
+}
+END_TEST
+
+/* Deleted by somebody else before anything was learned of it. */
+START_TEST(test_moved_and_doubted)
+{
+	struct node_table t;
+	struct inode *inode;
+
+	nodes_init(&t);
+	inode = make(&t, "/a", 5, "v");
+	node_doubted(&t, inode->node);
+	ck_assert(!inode->gone);
+	move(&t, "/a", "/b");
+	node_doubted(&t, inode->node);
+	ck_assert(inode->gone);
+	ck_assert_ptr_null(at(&t, "/b"));
+	nodes_learn(&t, inode->node, 9, 9, NULL);
+	ck_assert_int_eq(node_kind(inode->node), INODE_DIR);
 	node_table_release(&t);
 }
 END_TEST
@@ -234,7 +307,7 @@ START_TEST(test_move_of_faces)
 	faces[0] = node_inode(&t, a, VIEW_MAIN, INODE_DIR);
 	faces[1] = node_inode(&t, a, VIEW_MAIN, INODE_DATA);
 	faces[2] = node_inode(&t, a, VIEW_EPHEMERAL, INODE_DIR);
-	node_moved(&t, a, b);
+	node_moved(&t, a, b, VIEW_MAIN);
 	for (int i = 0; i < 3; i++)
 		ck_assert_ptr_eq(node_find_inode(b, faces[i]->view,
 						 faces[i]->kind),
@@ -259,7 +332,7 @@ START_TEST(test_move_of_an_embryo)
 	node_make_embryo(a);
 	a->stat.mtime = 12345;
 	inode = node_inode(&t, a, VIEW_MAIN, INODE_FILE);
-	node_moved(&t, a, b);
+	node_moved(&t, a, b, VIEW_MAIN);
 	ck_assert(b->embryo && b->decided && !a->embryo);
 	ck_assert_int_eq(inode_stat(inode)->mtime, 12345);
 	ck_assert_int_eq(node_kind(b), INODE_FILE);
@@ -393,7 +466,7 @@ START_TEST(test_deep)
 	b = node_at(&t, "/b");
 	node_put(&t, &bottom);
 	start = nodes_cpu_seconds();
-	node_moved(&t, a, b);
+	node_moved(&t, a, b, VIEW_MAIN);
 	ck_assert_uint_eq(t.n_nodes, DEPTH + 2);
 	other = nodes_chain(&t, DEPTH);
 	node_exchanged(&t, a, b);
@@ -471,6 +544,7 @@ START_TEST(test_cache_of_too_much)
 END_TEST
 
 UNIT_MAIN("node_moves", test_move, test_move_frees_the_places,
+	  test_move_of_what_was_replaced, test_moved_and_doubted,
 	  test_move_over_another, test_move_over_nobodys,
 	  test_move_leaves_what_is_gone, test_move_of_trees, test_move_of_faces,
 	  test_move_of_an_embryo, test_exchange, test_exchange_of_neighbours,

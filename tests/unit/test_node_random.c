@@ -144,7 +144,7 @@ static void do_move(struct model *m, int from, int to)
 {
 	struct node *a = node_of(m, from), *b = node_of(m, to);
 
-	node_moved(&m->t, a, b);
+	node_moved(&m->t, a, b, VIEW_MAIN);
 	model_remove(m, to, true);
 	m->there[from] = true; /* for the move */
 	for (int i = from; i < PLACES; i++)

@@ -35,8 +35,7 @@ START_TEST(test_move)
 	n[1] = believed(&t, "/a/x", file(6, 6));
 	n[2] = believed(&t, "/b", dir(7, 7, true));
 	n[3] = believed(&t, "/b/y", file(8, 8));
-	node_moved(&t, n[0], n[2]);
-	told_moved_here(&n[2]->told, VIEW_MAIN);
+	node_moved(&t, n[0], n[2], VIEW_MAIN);
 	n[4] = node_find_at(&t, "/b/x");
 	assert_told(&n[0]->told, nothing, "");
 	assert_told(&n[1]->told, nothing, "");
@@ -80,7 +79,7 @@ START_TEST(test_move_while_something_is_due)
 	n[1] = believed(&t, "/a/x", file(6, 6));
 	n[1]->told.state = TOLD_DUE;
 	n[2] = node_at(&t, "/b");
-	node_moved(&t, n[0], n[2]);
+	node_moved(&t, n[0], n[2], VIEW_MAIN);
 	ck_assert(!n[2]->told.again);
 	put_all(&t, &n[2], 1);
 	n[2] = node_find_at(&t, "/b/x");
@@ -100,7 +99,7 @@ START_TEST(test_move_of_another_kind)
 	n[0] = believed(&t, "/a", file(5, 5));
 	node_has_child(n[0]);
 	n[1] = node_at(&t, "/b");
-	node_moved(&t, n[0], n[1]);
+	node_moved(&t, n[0], n[1], VIEW_MAIN);
 	ck_assert(n[1]->told.again);
 	assert_told(&n[1]->told, dir(9, 9, false), "UD");
 	put_all(&t, n, ARRAY_SIZE(n));
