@@ -179,26 +179,27 @@ def test_random_operations_on_two_mounts(m, m2, zk, seed):
     run_threads(*[(work, mnt, seed * 10 + k)
                   for k, mnt in enumerate((m, m2, m, m2))])
 
-    def matches(mnt):
-        truth = tree.snapshot(zk)
-        if sorted(os.listdir(mnt)) != sorted(p[1:] for p in truth if p != "/"):
-            return False
-        for path, data in truth.items():
-            if path == "/":
-                continue
-            name = mnt / path[1:]
-            if data is None:
-                if not os.path.isdir(name) or os.listdir(name):
-                    return False
-            elif os.path.isdir(name):
-                if get(name / ".data") != data:
-                    return False
-            elif get(name) != data:
-                return False
-        return True
-
+    truth = as_shown(zk)
     for mnt in (m, m2):
-        wait_equal(lambda mnt=mnt: matches(mnt), True)
+        wait_equal(lambda mnt=mnt: tree.differences(truth, shown(mnt)), [])
+
+
+def as_shown(zk):
+    """What a mount is to show of a tree of one level: name -> value."""
+    return {path[1:]: data for path, data in tree.snapshot(zk).items()
+            if path != "/"}
+
+
+def shown(mnt):
+    """The same as it does: None of a directory with nothing in it."""
+    return {name: value(mnt / name) for name in os.listdir(mnt)}
+
+
+def value(path):
+    if not os.path.isdir(path):
+        return get(path)
+    names = os.listdir(path)
+    return get(path / ".data") if names == [".data"] else names or None
 
 
 def test_mkdir_race_has_one_winner(m, m2, zk):
