@@ -290,6 +290,31 @@ static bool waits_for_dir_locked(struct fs *fs, const struct node *node)
 }
 
 /*
+ * Have the kernel forget what it has there.  Who wants to make a name has it
+ * looked up anew: it is not there, so it goes, and what is mounted on it.  It
+ * is not made either.  That waits for whoever is about to change the directory.
+ */
+static void drop_locked(struct fs *fs)
+{
+	struct telling *now = &fs->announcer.now;
+
+	now->done = true;
+	now->step = told_is_of_data(now->step) ? TOLD_DATA_MKNOD : TOLD_MKNOD;
+	perform_locked(fs);
+}
+
+/*
+ * The kernel may have the name as it was before a create or a rename here that
+ * has been answered, but whose caller has not run since.  A lookup that it does
+ * not need to ask for does not wait for that; what removes or makes does.
+ */
+static bool is_lookup_wrong(enum told_step step, int rc)
+{
+	return (step == TOLD_MODIFY || step == TOLD_DATA_MODIFY) &&
+	       rc != -EPIPE && rc != -ETIME;
+}
+
+/*
  * The next step of @node.  1: told, or not due any more; 0: there is nothing
  * more to tell; -errno: it has not been told; -ETIME: something is in the way.
  */
@@ -321,6 +346,8 @@ static int tell_step_locked(struct fs *fs, struct node *node)
 		rc = 1;
 	else if (rc == 0)
 		rc = -EAGAIN;
+	if (rc < 0 && is_lookup_wrong(now.step, rc))
+		drop_locked(fs);
 	a->now = (struct telling){0};
 	return rc;
 }
@@ -340,30 +367,22 @@ static void complain(struct fs *fs, const struct telling *now, int rc)
 }
 
 /*
- * The kernel still has what it would not remove, as where something is mounted
- * on it, or would not change, as where it has made the mount read-only.  Who
- * wants to make a name has the kernel look it up anew: it is not there, so it
- * goes, and the mount with it.  It is not made either.
+ * What cannot be announced counts as told, or it would be tried for ever.  What
+ * the kernel would not remove, as where something is mounted on it, or change,
+ * as where it has made the mount read-only, it still has.
  */
-static void drop_locked(struct fs *fs)
-{
-	struct telling *now = &fs->announcer.now;
-
-	now->step = told_is_of_data(now->step) ? TOLD_DATA_MKNOD : TOLD_MKNOD;
-	perform_locked(fs);
-}
-
-/* What cannot be announced counts as told, or it would be tried for ever. */
 static void give_up_locked(struct fs *fs, struct node *node, int rc)
 {
 	struct telling *now = &fs->announcer.now;
 
 	*now = (struct telling){.node = node};
 	now->step = look_step_locked(fs, node, &now->truth, &now->view);
-	complain(fs, now, rc);
-	announce_done_locked(fs);
-	if (!told_is_making(now->step))
-		drop_locked(fs);
+	if (now->step != TOLD_NOTHING) {
+		complain(fs, now, rc);
+		announce_done_locked(fs);
+		if (!told_is_making(now->step))
+			drop_locked(fs);
+	}
 	*now = (struct telling){0};
 }
 
@@ -392,7 +411,7 @@ static int tell_all_locked(struct fs *fs, struct node *node)
 			return rc;
 		tries = rc < 0 ? tries + 1 : 0;
 	}
-	if (rc < 0)
+	if (rc < 0 && !fs->look.stopping)
 		give_up_locked(fs, node, rc);
 	return 0;
 }
