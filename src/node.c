@@ -310,16 +310,32 @@ static void retire_below(struct node_table *t, struct node *top, bool unlinked)
 	}
 }
 
+/*
+ * A transaction does not tell the zxid of what it makes.  What was moved here
+ * has the value that it had, unless it has been set since.
+ */
+static bool is_what_was_moved(const struct node *node, const struct zstat *stat,
+			      const struct blob *data)
+{
+	if (node->embryo || node->stat.czxid == 0 || stat->version > 0)
+		return true;
+	return stat->data_length == node->stat.data_length &&
+	       (!data || data->null == node->null);
+}
+
 /* Another znode has the name, or a znode had none that was known. */
-static bool is_replaced(const struct node *node, const struct zstat *stat)
+static bool is_replaced(const struct node *node, const struct zstat *stat,
+			const struct blob *data)
 {
 	const struct inode *inode;
 
 	if (node->known)
 		return node->stat.czxid != stat->czxid;
 	for_each_inode (inode, node) {
-		if (!inode->gone && inode->czxid != 0 &&
-		    inode->czxid != stat->czxid)
+		if (inode->gone)
+			continue;
+		if (inode->czxid ? inode->czxid != stat->czxid
+				 : !is_what_was_moved(node, stat, data))
 			return true;
 	}
 	return false;
@@ -340,7 +356,7 @@ void node_learn(struct node_table *t, struct node *node,
 {
 	if (node->known && is_older(stat, &node->stat))
 		return;
-	if (is_replaced(node, stat)) {
+	if (is_replaced(node, stat, data)) {
 		/* The root has one inode for ever. */
 		if (node->parent)
 			retire(t, node, false);

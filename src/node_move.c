@@ -147,8 +147,9 @@ static void swap_pair(struct node_table *t, struct pair *p, swap_told *told)
 	SWAP(p->a->is_dir, p->b->is_dir);
 	SWAP(p->a->embryo, p->b->embryo);
 	SWAP(p->a->made_in, p->b->made_in);
-	/* Of an embryo the Stat is all there is. */
+	/* Of an embryo the Stat is all there is; else see node_learn(). */
 	SWAP(p->a->stat, p->b->stat);
+	SWAP(p->a->null, p->b->null);
 	told(&p->a->told, &p->b->told);
 	carry(&p->b->told, a_outdated, a_unheard);
 	carry(&p->a->told, b_outdated, b_unheard);

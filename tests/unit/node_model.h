@@ -26,6 +26,7 @@ struct place {
 	bool embryo;
 	bool decided;
 	bool is_dir;
+	bool null;     /* of the last value */
 	int64_t czxid; /* of the last Stat */
 	int64_t mzxid;
 };

@@ -170,6 +170,27 @@ START_TEST(test_move_of_what_was_replaced)
 }
 END_TEST
 
+/* Found with another value, and never set: it is not what was moved. */
+START_TEST(test_moved_and_another_found)
+{
+	const char *const found[] = {"", NULL, "other"};
+	struct node_table t;
+	struct inode *inode;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(found); i++) {
+		nodes_init(&t);
+		inode = make(&t, "/a", 5, "");
+		move(&t, "/a", "/b");
+		nodes_learn(&t, inode->node, 9, 9, found[i]);
+		ck_assert_int_eq(inode->gone, i > 0);
+		ck_assert_int_eq(node_kind(inode->node),
+				 i == 1 ? INODE_DIR : INODE_FILE);
+		node_table_release(&t);
+	}
+}
+END_TEST
+
 /* Deleted by somebody else before anything was learned of it. */
 START_TEST(test_moved_and_doubted)
 {
@@ -544,8 +565,8 @@ START_TEST(test_cache_of_too_much)
 END_TEST
 
 UNIT_MAIN("node_moves", test_move, test_move_frees_the_places,
-	  test_move_of_what_was_replaced, test_moved_and_doubted,
-	  test_move_over_another, test_move_over_nobodys,
+	  test_move_of_what_was_replaced, test_moved_and_another_found,
+	  test_moved_and_doubted, test_move_over_another, test_move_over_nobodys,
 	  test_move_leaves_what_is_gone, test_move_of_trees, test_move_of_faces,
 	  test_move_of_an_embryo, test_exchange, test_exchange_of_neighbours,
 	  test_exchange_of_trees, test_exchange_leaves_what_is_gone, test_deep,

@@ -19,15 +19,34 @@ static void value_of(int64_t mzxid, char value[32])
 	snprintf(value, 32, "%0*d", 1 + (int)(mzxid % 15), (int)mzxid);
 }
 
-static bool is_replaced(const struct model *m, int i, int64_t czxid)
+static size_t length_of(bool null, int64_t mzxid)
+{
+	char value[32];
+
+	value_of(mzxid, value);
+	return null ? 0 : strlen(value);
+}
+
+/* By its value: here, all have version 0. */
+static bool is_what_was_moved(const struct place *p, int64_t mzxid, bool null)
+{
+	return p->embryo || p->czxid == 0 ||
+	       (p->null == null &&
+		length_of(null, mzxid) == length_of(p->null, p->mzxid));
+}
+
+static bool is_replaced(const struct model *m, int i, int64_t czxid,
+			int64_t mzxid, bool null)
 {
 	if (m->p[i].known)
 		return m->p[i].czxid != czxid;
 	for (int k = 0; k < INODES; k++) {
 		const struct face *f = &m->f[k];
 
-		if (f->inode && f->place == i && !f->gone && f->czxid &&
-		    f->czxid != czxid)
+		if (!f->inode || f->place != i || f->gone)
+			continue;
+		if (f->czxid ? f->czxid != czxid
+			     : !is_what_was_moved(&m->p[i], mzxid, null))
 			return true;
 	}
 	return false;
@@ -38,7 +57,7 @@ static void model_learn(struct model *m, int i, int64_t czxid, int64_t mzxid,
 {
 	struct place *p = &m->p[i];
 
-	if (is_replaced(m, i, czxid)) {
+	if (is_replaced(m, i, czxid, mzxid, null)) {
 		if (i > 0)
 			retire(m, i, false);
 		retire_below(m, i, false);
@@ -51,6 +70,7 @@ static void model_learn(struct model *m, int i, int64_t czxid, int64_t mzxid,
 	p->embryo = p->absent = false;
 	p->czxid = czxid;
 	p->mzxid = mzxid;
+	p->null = null;
 	for (int k = 0; k < INODES; k++)
 		if (m->f[k].inode && m->f[k].place == i && !m->f[k].gone)
 			m->f[k].czxid = czxid;
