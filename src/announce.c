@@ -12,6 +12,9 @@
 /* A helper that dies is replaced and the step tried again, not for ever. */
 #define TRIES_MAX 5
 
+/* What the kernel refuses while somebody changes the tree is tried for long. */
+#define REFUSED_MS 1000
+
 /* Between two complaints about what could not be announced. */
 #define COMPLAIN_MS 1000
 
@@ -50,7 +53,8 @@ static bool has_audience(const struct telling *now)
 
 /*
  * Whatever was in a directory has gone with it.  What is there now, in the one
- * that has taken its place, is still to be told.
+ * that has taken its place, is still to be told; so is what may be there, as
+ * after a rename.
  */
 static void removed_dir_locked(struct fs *fs, struct node *dir)
 {
@@ -61,7 +65,7 @@ static void removed_dir_locked(struct fs *fs, struct node *dir)
 		if (!node->told.set)
 			continue;
 		told_replaced(&node->told);
-		if (node->known)
+		if (!node->absent)
 			look_locked(fs, node);
 	}
 }
@@ -367,23 +371,43 @@ static void complain(struct fs *fs, const struct telling *now, int rc)
 }
 
 /*
+ * A directory on the way may be at another place for a moment, or locked by a
+ * rename: then the kernel knows nothing better than ENOENT or ESTALE.
+ */
+static bool may_pass(struct told *told, enum told_step step, int rc)
+{
+	uint16_t ms = (uint16_t)now_ms() | 1;
+
+	if (rc == -EBUSY || rc == -EROFS || rc == -EACCES || rc == -EPERM ||
+	    (rc == -ENOENT && told_is_removal(step)))
+		return false;
+	if (told->refused_at == 0)
+		told->refused_at = ms;
+	return (uint16_t)(ms - told->refused_at) < REFUSED_MS;
+}
+
+/*
  * What cannot be announced counts as told, or it would be tried for ever.  What
  * the kernel would not remove, as where something is mounted on it, or change,
- * as where it has made the mount read-only, it still has.
+ * as where it has made the mount read-only, it still has.  -ETIME: not yet.
  */
-static void give_up_locked(struct fs *fs, struct node *node, int rc)
+static int give_up_locked(struct fs *fs, struct node *node, int rc)
 {
 	struct telling *now = &fs->announcer.now;
+	struct telling last = {.node = node};
 
-	*now = (struct telling){.node = node};
-	now->step = look_step_locked(fs, node, &now->truth, &now->view);
-	if (now->step != TOLD_NOTHING) {
-		complain(fs, now, rc);
-		announce_done_locked(fs);
-		if (!told_is_making(now->step))
-			drop_locked(fs);
-	}
+	last.step = look_step_locked(fs, node, &last.truth, &last.view);
+	if (last.step == TOLD_NOTHING)
+		return 0;
+	if (may_pass(&node->told, last.step, rc))
+		return -ETIME;
+	*now = last;
+	complain(fs, now, rc);
+	announce_done_locked(fs);
+	if (!told_is_making(now->step))
+		drop_locked(fs);
 	*now = (struct telling){0};
+	return 0;
 }
 
 /* --- the thread ---------------------------------------------------------- */
@@ -412,8 +436,10 @@ static int tell_all_locked(struct fs *fs, struct node *node)
 		tries = rc < 0 ? tries + 1 : 0;
 	}
 	if (rc < 0 && !fs->look.stopping)
-		give_up_locked(fs, node, rc);
-	return 0;
+		rc = give_up_locked(fs, node, rc);
+	if (rc != -ETIME)
+		node->told.refused_at = 0;
+	return rc == -ETIME ? rc : 0;
 }
 
 /*

@@ -125,12 +125,15 @@ static int modify(int dir, const char *name, int64_t size)
 
 /*
  * The kernel may have kept in mind that there is no such name.  mknod(2) looks
- * it up in any case, and is told that it is there.
+ * it up in any case, and is told that it is there.  Or it knows it as one of
+ * the other kind, by a rename.
  */
 static int removed(int dir, const char *name, int flags)
 {
 	if (unlinkat(dir, name, flags) == 0)
 		return 0;
+	if (errno == ENOTDIR || errno == EISDIR)
+		return unlinkat(dir, name, flags ^ AT_REMOVEDIR);
 	if (errno != ENOENT || mknodat(dir, name, S_IFREG | 0666, 0) == 0 ||
 	    errno != EEXIST)
 		return -1;

@@ -100,6 +100,7 @@ struct told {
 	/* The way to its announcement. */
 	enum told_state state;
 	bool again;       /* something came meanwhile: look once more */
+	uint16_t refused_at; /* ms, since when the kernel refuses it; 0: never */
 	struct list link; /* in the queue of its state; the queue has a reference */
 	struct list open; /* of all that are on the way, oldest first; ... */
 	uint64_t since;   /* ... since this number, see look.h */

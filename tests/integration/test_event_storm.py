@@ -82,13 +82,19 @@ def watching(*tops):
 @contextlib.contextmanager
 def storming(hostport, root, zk, mounts, seed):
     """Three watchers of /t on @mounts and a storm, compared in the end."""
-    first, second = mounts
-    make_directories(zk, "/t")
-    with watching(first / "t", second / "t", first / "t") as watchers:
+    with watched(zk, mounts):
         with Storm.remote(hostport, f"{root}/t", seed, COUNT) as storm:
             storm.wait(COUNT / 10)
             yield storm
             storm.finish()
+
+
+@contextlib.contextmanager
+def watched(zk, mounts):
+    first, second = mounts
+    make_directories(zk, "/t")
+    with watching(first / "t", second / "t", first / "t") as watchers:
+        yield
         wait_for(lambda: zk.connected, 30)
         compare(zk, watchers)
         zk.create("/t/last", b"one")
@@ -185,3 +191,17 @@ def test_own_writes(server, chroot, zk, m, m2, seed):
     with storming(server.hostport, chroot, zk, (m, m2), seed):
         with Storm.local([m / "t", m2 / "t"], seed, COUNT / 10) as writer:
             writer.finish()
+
+
+@pytest.mark.parametrize("helpers", ["live", "die"])
+@one_seed
+def test_own_changes_of_the_same(zk, m, m2, seed, helpers):
+    """Two mounts and a handful of names: renames of what others replace."""
+    with watched(zk, (m, m2)), \
+            Storm.dense([m / "t"], seed, COUNT) as one, \
+            Storm.dense([m2 / "t"], seed + 1000, COUNT) as other:
+        while helpers == "die" and one.done < COUNT:
+            announcer.kill_helpers(m.pid)
+            one.wait(COUNT / 20)
+        one.finish()
+        other.finish()

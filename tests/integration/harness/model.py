@@ -90,6 +90,8 @@ class Model:
         if came and path in self.tree \
                 and (self.tree[path] is None) != is_directory:
             self._drop(path)    # made here, where another one was elsewhere
+        if event.mask & inotify.MOVED_TO and is_directory:
+            self._drop(path)    # one that others had emptied
         if any(event.mask & mask for mask in GONE):
             self._drop(path)
         elif is_directory:

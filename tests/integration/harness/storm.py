@@ -138,6 +138,8 @@ class Local:
     ACTIONS = {"put": 30, "append": 10, "unlink": 15, "mkdir": 10,
                "rmdir": 5, "rename": 15, "read": 10, "again": 3}
 
+    directories, inner, leaves = DIRECTORIES, INNER, LEAVES
+
     def __init__(self, args, rng):
         self.tops = args
         self.rng = rng
@@ -146,7 +148,7 @@ class Local:
         action = self.rng.choices(list(self.ACTIONS),
                                   list(self.ACTIONS.values()))[0]
         self.top = self.rng.choice(self.tops)
-        path = f"{self.top}/{self.rng.choice(LEAVES)}"
+        path = f"{self.top}/{self.rng.choice(self.leaves)}"
         usual(getattr(self, action), path, content(self.rng, i))
 
     def close(self):
@@ -173,19 +175,33 @@ class Local:
     def rename(self, path, data):
         """Of a leaf, or of a whole directory into another one."""
         if self.rng.random() < 0.1:
-            path = f"{self.top}/{self.rng.choice(INNER)}"
-        os.rename(path, f"{self.top}/{self.rng.choice(LEAVES)}")
+            path = f"{self.top}/{self.rng.choice(self.inner)}"
+        os.rename(path, f"{self.top}/{self.rng.choice(self.leaves)}")
 
     def again(self, path, data):
-        top = f"{self.top}/{self.rng.choice(DIRECTORIES)}"
+        top = f"{self.top}/{self.rng.choice(self.directories)}"
         for directory, directories, files in os.walk(top, topdown=False):
             for name in files:
                 usual(os.unlink, f"{directory}/{name}")
             for name in directories:
                 usual(os.rmdir, f"{directory}/{name}")
         usual(os.rmdir, top)
-        for d in DIRECTORIES:
+        for d in self.directories:
             usual(os.mkdir, f"{self.top}/{d}")
+
+
+def few(names):
+    """Of two directories, one in each of these, and three names in each."""
+    limits = {"d": 2, "s": 1, "n": 3}
+    return [name for name in names
+            if all(int(part[1:]) < limits[part[0]]
+                   for part in name.split("/"))]
+
+
+class Dense(Local):
+    """So few names that nearly every change meets another one."""
+
+    directories, inner, leaves = map(few, (DIRECTORIES, INNER, LEAVES))
 
 
 def usual(call, *args):
@@ -199,7 +215,7 @@ def usual(call, *args):
 
 def main():
     kind, seed, count, *args = json.loads(sys.argv[1])
-    storm = {"remote": Remote, "local": Local}[kind](args, random.Random(seed))
+    storm = {"remote": Remote, "local": Local, "dense": Dense}[kind](args, random.Random(seed))
     done = 0
     while done < count or not select.select([sys.stdin], [], [], 0)[0]:
         storm.change(done)
@@ -226,6 +242,10 @@ class Storm:
     @classmethod
     def local(cls, tops, seed, count):
         return cls("local", seed, count, *map(os.fspath, tops))
+
+    @classmethod
+    def dense(cls, tops, seed, count):
+        return cls("dense", seed, count, *map(os.fspath, tops))
 
     def __enter__(self):
         return self
