@@ -372,14 +372,15 @@ static void complain(struct fs *fs, const struct telling *now, int rc)
 
 /*
  * A directory on the way may be at another place for a moment, or locked by a
- * rename: then the kernel knows nothing better than ENOENT or ESTALE.
+ * rename: then the kernel knows nothing better than ENOENT or ESTALE.  EIO is
+ * our own, of what does not fit; EPIPE, that helpers die.
  */
 static bool may_pass(struct told *told, enum told_step step, int rc)
 {
 	uint16_t ms = (uint16_t)now_ms() | 1;
 
-	if (rc == -EBUSY || rc == -EROFS || rc == -EACCES || rc == -EPERM ||
-	    (rc == -ENOENT && told_is_removal(step)))
+	if (rc != -ESTALE && rc != -EIO && rc != -ENOTDIR && rc != -EPIPE &&
+	    (rc != -ENOENT || told_is_removal(step)))
 		return false;
 	if (told->refused_at == 0)
 		told->refused_at = ms;
