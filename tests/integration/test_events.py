@@ -486,6 +486,16 @@ def stopped_helper(m):
         os.kill(helper, signal.SIGCONT)
 
 
+@contextlib.contextmanager
+def held(path):
+    """What the kernel may not forget, so that its number is not free again."""
+    fd = os.open(path, os.O_PATH)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 @pytest.mark.parametrize("target", [None, b"there"], ids=["new", "over"])
 def test_rename_of_what_others_have_replaced(mount, source, zk, target):
     """
@@ -496,8 +506,8 @@ def test_rename_of_what_others_have_replaced(mount, source, zk, target):
     if target:
         zk.create(f"/{W}/g", target)
     m = mount(source)
-    before = os.stat(m / W / "f").st_ino
-    with Inotify() as notify:
+    with held(m / W / "f") as f, Inotify() as notify:
+        before = os.fstat(f).st_ino
         notify.add_watch(m / W)
         os.listdir(m / W)
         with stopped_helper(m):
