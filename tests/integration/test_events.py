@@ -476,8 +476,10 @@ def test_own_ephemerals_expire(mount, source, zk):
 
 
 @contextlib.contextmanager
-def stopped_helper(m):
-    """Nothing is announced meanwhile."""
+def stopped_helper(m, zk, notify, where):
+    """Nothing is announced in @where, which is watched, meanwhile."""
+    zk.create(f"/{where}/first", b"")  # has a helper started
+    notify.until(lambda evs: any(e.name == "first" for e in evs))
     helper, = announcer.helpers(m.pid)
     os.kill(helper, signal.SIGSTOP)
     try:
@@ -510,7 +512,7 @@ def test_rename_of_what_others_have_replaced(mount, source, zk, target):
         before = os.fstat(f).st_ino
         notify.add_watch(m / W)
         os.listdir(m / W)
-        with stopped_helper(m):
+        with stopped_helper(m, zk, notify, W):
             zk.delete(f"/{W}/f")
             zk.create(f"/{W}/f", b"another")
             status.wait_status(m, names_to_announce=1)
@@ -532,7 +534,7 @@ def test_rename_of_a_directory_with_news(mount, source, zk):
     with Inotify() as notify:
         notify.add_watch(m / W / "d")
         model.walk(m / W)
-        with stopped_helper(m):
+        with stopped_helper(m, zk, notify, f"{W}/d"):
             zk.set(f"/{W}/d/set", b"new")
             zk.delete(f"/{W}/d/replaced")
             zk.create(f"/{W}/d/replaced", b"another")
