@@ -119,5 +119,5 @@ class Ensemble:
 
     def kill(self):
         for m in self.members:
-            if m.running:
+            if m.proc:
                 m.kill()

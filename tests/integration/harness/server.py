@@ -2,7 +2,9 @@
 """A ZooKeeper server of our own on 127.0.0.1, or one that somebody gave us."""
 
 import contextlib
+import functools
 import glob
+import itertools
 import os
 import random
 import re
@@ -38,6 +40,9 @@ admin.enableServer=false
 """
 
 
+PORTS = 100  # of a process, below those of scripts/zk-server
+
+
 def missing():
     """Why no server can be started here, or None."""
     if not shutil.which("java"):
@@ -48,21 +53,38 @@ def missing():
     return None
 
 
-def free_port():
-    """A port that no outgoing connection is given.
+@functools.cache
+def _ports():
+    """The ports of this process: those of a range that no other test has.
 
-    A server that was killed wants the same one again, and a member of an
-    ensemble wants one of its own only once it leads: in between it must not be
-    taken, least of all by a client that connects to itself.
+    That it is taken, a socket says that has its number for a name and goes
+    with the process.
     """
     with open("/proc/sys/net/ipv4/ip_local_port_range",
               encoding="ascii") as f:
         lowest = int(f.read().split()[0])
+    claim = socket.socket(socket.AF_UNIX)
     while True:
-        port = random.randrange(max(1024, lowest - 20000), lowest)
+        first = random.randrange(max(1024, lowest - 22000), lowest - 13000,
+                                 PORTS)
+        with contextlib.suppress(OSError):
+            claim.bind(f"\0znodefs-test-ports-{first}")
+            return claim, itertools.cycle(range(first, first + PORTS))
+
+
+def free_port():
+    """A port that is given to nobody else for long.
+
+    A server that was killed wants the same one again, and a member of an
+    ensemble wants one of its own only once it leads: in between it must not be
+    taken, by another test or by an outgoing connection, least of all by one of
+    a client to itself.
+    """
+    for port in _ports()[1]:
         with socket.socket() as s, contextlib.suppress(OSError):
             s.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("no end of ports")
 
 
 class Endpoint:
