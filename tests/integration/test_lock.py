@@ -228,11 +228,11 @@ def test_two_flock_upgrades_take_turns(pair, zk):
     assert y.result() == "ok"
 
 
-def test_two_fcntl_upgrades_are_a_deadlock(pair):
+def test_two_fcntl_upgrades_are_a_deadlock(pair, zk):
     a, b = pair
     assert a.setlk(SETLKW, RD) == b.setlk(SETLKW, RD) == "ok"
     a.start("setlk", SETLKW, WR)
-    a.blocked()
+    queued(zk, 3)       # or it is he who finds the deadlock
     assert b.setlk(SETLKW, WR) == "EDEADLK"
     assert b.setlk(SETLK, NONE) == "ok"
     assert a.result() == "ok"
