@@ -9,12 +9,14 @@ from the tree at the server, nor from a fresh walk of its mount.
 
 import contextlib
 import mmap
+import os
 import shutil
 import tempfile
 
 import pytest
 
 from harness import announcer, model, sizes, tree
+from harness.files import put
 from harness.model import Watcher
 from harness.proxy import Proxy
 from harness.storm import Storm, make_directories
@@ -59,6 +61,32 @@ def test_watcher_is_not_fooled(memory):
             diff = model.differences(watcher.tree(), model.walk(memory))
         assert diff == {"f": ("before", "silent")}
         assert "read 'before'" in model.describe(watcher, diff)
+
+
+def test_watcher_tells_directories_apart(memory, monkeypatch):
+    """Which have been at the same path, and one is heard of late."""
+    watcher = model.Model(memory)
+    listdir = os.listdir
+
+    def make():
+        os.mkdir(f"{memory}/a/x")
+        put(f"{memory}/a/x/n", b"v")
+
+    def list_late(path):
+        """What is made between the watch and the list comes twice."""
+        make()
+        monkeypatch.setattr(os, "listdir", listdir)
+        return listdir(path)
+
+    os.mkdir(f"{memory}/a")
+    monkeypatch.setattr(os, "listdir", list_late)
+    watcher.handle(watcher.inotify.read())
+    os.rename(f"{memory}/a/x", f"{memory}/a/y")
+    make()
+    os.unlink(f"{memory}/a/y/n")
+    os.rename(f"{memory}/a/y", f"{memory}/a/z")
+    watcher.handle(watcher.inotify.read())
+    assert watcher.tree == model.walk(memory)
 
 
 def test_watcher_follows_a_mount_of_its_own(m, zk):

@@ -121,9 +121,7 @@ class Model:
         if self.tree.get(path, UNREAD) == UNREAD:
             self.tree[path] = None
         try:
-            wd = self.inotify.add_watch(self._full(path), MASK)
-            self.watches[path] = wd
-            self.paths[wd] = path
+            self._watch(path)
             names = os.listdir(self._full(path))
         except OSError as e:
             raise_unless_moved_on(e)
@@ -132,6 +130,21 @@ class Model:
         self._note(path, f"{len(names)} in it")
         for name in names:
             self._take_listed(join(path, name))
+
+    def _watch(self, path):
+        """The directory that is there now, and no other that was."""
+        wd = self.inotify.add_watch(self._full(path), MASK)
+        if self.watches.get(path) != wd:
+            self._unwatch(path)
+        self.watches[path] = wd
+        self.paths[wd] = path
+
+    def _unwatch(self, path):
+        wd = self.watches.pop(path, None)
+        if self.paths.get(wd) == path:      # not moved to another path
+            del self.paths[wd]
+            with contextlib.suppress(OSError):
+                self.inotify.rm_watch(wd)
 
     def _take_listed(self, path):
         self._note(path, "listed")
@@ -149,11 +162,7 @@ class Model:
         for below in [p for p in self.tree
                       if p == path or p.startswith(path + "/")]:
             del self.tree[below]
-            wd = self.watches.pop(below, None)
-            if self.paths.get(wd) == below:     # not moved to another path
-                del self.paths[wd]
-                with contextlib.suppress(OSError):
-                    self.inotify.rm_watch(wd)
+            self._unwatch(below)
 
     def _note(self, path, what):
         self.history[path].append(what)
