@@ -37,8 +37,7 @@ void ahead_listed_locked(struct fs *fs, struct node *dir, pid_t thread)
 static bool is_unread(const struct node *node)
 {
 	return node->in_list && !node->known && !node->absent &&
-	       !node->embryo && node->told.state == TOLD_IDLE &&
-	       node->told.credit.own == 0;
+	       !node->embryo && told_is_idle(&node->told);
 }
 
 bool ahead_looked_up_locked(struct fs *fs, struct node *node, pid_t thread)

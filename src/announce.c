@@ -279,7 +279,7 @@ static bool waits_for_dir_locked(struct fs *fs, const struct node *node)
 
 	for (dir = node->parent; dir; dir = dir->parent) {
 		if (!look_truth_locked(fs, dir, &truth)) {
-			if (dir->told.state == TOLD_IDLE)
+			if (told_state(&dir->told) == TOLD_IDLE)
 				look_locked(fs, dir);
 			return true;
 		}
@@ -375,16 +375,16 @@ static void complain(struct fs *fs, const struct telling *now, int rc)
  * rename: then the kernel knows nothing better than ENOENT or ESTALE.  EIO is
  * our own, of what does not fit; EPIPE, that helpers die.
  */
-static bool may_pass(struct told *told, enum told_step step, int rc)
+static bool may_pass(struct told_way *way, enum told_step step, int rc)
 {
 	uint16_t ms = (uint16_t)now_ms() | 1;
 
 	if (rc != -ESTALE && rc != -EIO && rc != -ENOTDIR && rc != -EPIPE &&
 	    (rc != -ENOENT || told_is_removal(step)))
 		return false;
-	if (told->refused_at == 0)
-		told->refused_at = ms;
-	return (uint16_t)(ms - told->refused_at) < REFUSED_MS;
+	if (way->refused_at == 0)
+		way->refused_at = ms;
+	return (uint16_t)(ms - way->refused_at) < REFUSED_MS;
 }
 
 /*
@@ -400,7 +400,7 @@ static int give_up_locked(struct fs *fs, struct node *node, int rc)
 	last.step = look_step_locked(fs, node, &last.truth, &last.view);
 	if (last.step == TOLD_NOTHING)
 		return 0;
-	if (may_pass(&node->told, last.step, rc))
+	if (may_pass(told_way(&node->told), last.step, rc))
 		return -ETIME;
 	*now = last;
 	complain(fs, now, rc);
@@ -439,7 +439,7 @@ static int tell_all_locked(struct fs *fs, struct node *node)
 	if (rc < 0 && !fs->look.stopping)
 		rc = give_up_locked(fs, node, rc);
 	if (rc != -ETIME)
-		node->told.refused_at = 0;
+		told_way(&node->told)->refused_at = 0;
 	return rc == -ETIME ? rc : 0;
 }
 
@@ -457,16 +457,13 @@ static bool tell_due_locked(struct fs *fs)
 	while (!fs->look.stopping && (node = look_take_locked(fs))) {
 		if (is_blocked_locked(fs, node) ||
 		    tell_all_locked(fs, node) < 0) {
-			list_add_tail(&put_off, &node->told.link);
+			look_put_off_locked(fs, node, &put_off);
 			continue;
 		}
 		look_told_locked(fs, node);
 		told = true;
 	}
-	while ((node = list_first(&put_off, struct node, told.link))) {
-		list_del(&node->told.link);
-		look_put_off_locked(fs, node);
-	}
+	list_splice(&fs->look.due, &put_off);
 	return told;
 }
 

@@ -23,7 +23,7 @@ struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 	file->sync = flags & (O_SYNC | O_DSYNC);
 	file->direct = flags & O_DIRECT;
 	file->cut = file->dirty = file->bare = flags & O_TRUNC;
-	file->amid = inode->node->told.credit.own > 0;
+	file->amid = told_is_changing(&inode->node->told);
 	list_init(&file->polled);
 	file_saw(file, inode->node->known ? inode->node->stat.mzxid : 0);
 	file->given = inode->node->given;

@@ -27,8 +27,7 @@ bool listing_lacks_locked(const struct fs *fs, const struct node *node)
 
 	return node->parent && listing_is_valid_locked(fs, node->parent) &&
 	       !node->in_list && !node->known && !node->embryo &&
-	       told->state == TOLD_IDLE && told->credit.own == 0 &&
-	       !told_anywhere(told);
+	       told_is_idle(told) && !told_anywhere(told);
 }
 
 /* --- what is held -------------------------------------------------------- */

@@ -40,7 +40,8 @@ enum told_step look_step_locked(struct fs *fs, const struct node *node,
 				struct told_truth *truth, enum node_view *view)
 {
 	/* A change that is under way settles it when it ends. */
-	if (node->told.credit.own > 0 || !look_truth_locked(fs, node, truth))
+	if (told_is_changing(&node->told) ||
+	    !look_truth_locked(fs, node, truth))
 		return TOLD_NOTHING;
 	return told_next(&node->told, truth, view);
 }
@@ -50,7 +51,7 @@ bool look_is_settled_locked(struct fs *fs, const struct node *node)
 	struct told_truth truth;
 	enum node_view view;
 
-	return node->told.state == TOLD_IDLE && node->told.credit.own == 0 &&
+	return told_is_idle(&node->told) &&
 	       look_step_locked(fs, node, &truth, &view) == TOLD_NOTHING;
 }
 
@@ -69,27 +70,47 @@ void look_seen_locked(struct fs *fs, struct node *node, enum node_view view)
 
 /* --- the way ------------------------------------------------------------- */
 
-static void push(struct list *queue, struct node *node, enum told_state state)
+static struct node *node_of(const struct told_way *way)
 {
-	node->told.state = state;
-	list_add_tail(queue, &node->told.link);
+	return container_of(way->told, struct node, told);
+}
+
+static void push(struct list *queue, struct told_way *way,
+		 enum told_state state)
+{
+	way->state = state;
+	list_add_tail(queue, &way->link);
+}
+
+/* The first of @queue, which is now in @state; NULL if there is none. */
+static struct node *take(struct list *queue, enum told_state state)
+{
+	struct told_way *way = list_first(queue, struct told_way, link);
+
+	if (!way)
+		return NULL;
+	list_del(&way->link);
+	way->state = state;
+	return node_of(way);
 }
 
 static void enter(struct fs *fs, struct list *queue, struct node *node,
 		  enum told_state state)
 {
-	if (list_empty(&node->told.open)) {
-		node->told.since = ++fs->look.entered;
-		list_add_tail(&fs->look.open, &node->told.open);
+	struct told_way *way = told_way(&node->told);
+
+	if (list_empty(&way->open)) {
+		way->since = ++fs->look.entered;
+		list_add_tail(&fs->look.open, &way->open);
 	}
-	push(queue, node, state);
+	push(queue, way, state);
 }
 
-static void leave(struct fs *fs, struct node *node)
+static void leave(struct fs *fs, struct told_way *way)
 {
-	bool oldest = node->told.open.prev == &fs->look.open;
+	bool oldest = way->open.prev == &fs->look.open;
 
-	list_del(&node->told.open);
+	list_del(&way->open);
 	if (!oldest || !fs->look.awaited)
 		return;
 	fs->look.awaited = false;
@@ -99,12 +120,12 @@ static void leave(struct fs *fs, struct node *node)
 bool look_await_locked(struct fs *fs, uint64_t *since, int ms,
 		       struct zk_to to)
 {
-	const struct node *oldest =
-		list_first(&fs->look.open, struct node, told.open);
+	const struct told_way *oldest =
+		list_first(&fs->look.open, struct told_way, open);
 
 	if (*since == 0)
 		*since = fs->look.entered;
-	if (!oldest || oldest->told.since > *since)
+	if (!oldest || oldest->since > *since)
 		return false;
 	fs->look.awaited = true;
 	zk_wait_ms(fs->zk, &fs->look.open, ms, to);
@@ -114,25 +135,24 @@ bool look_await_locked(struct fs *fs, uint64_t *since, int ms,
 /* In no queue, and the queue's reference in hand: where to next? */
 static void settle_locked(struct fs *fs, struct node *node)
 {
-	struct told *told = &node->told;
+	struct told_way *way = told_way(&node->told);
 	struct told_truth truth;
 	enum node_view view;
 
 	pollers_changed_locked(fs, node);
-	told->state = TOLD_IDLE;
-	if (told->credit.own > 0) {
-		told->again = true; /* when that has ended */
-	} else if (told->again) {
-		told->again = false;
+	way->state = TOLD_IDLE;
+	if (told_is_changing(&node->told)) {
+		way->again = true; /* when that has ended */
+	} else if (told_take_again(&node->told)) {
 		return enter(fs, &fs->look.waiting, node, TOLD_WAITING);
 	} else if (look_step_locked(fs, node, &truth, &view) != TOLD_NOTHING) {
 		enter(fs, &fs->look.due, node, TOLD_DUE);
 		pthread_cond_signal(&fs->look.kick);
 		return;
 	} else if (look_truth_locked(fs, node, &truth)) {
-		told_fill(told, &truth);
+		told_fill(&node->told, &truth);
 	}
-	leave(fs, node);
+	leave(fs, way);
 	watch_settled_locked(fs, node);
 	node_put(&fs->nodes, &node);
 }
@@ -141,23 +161,23 @@ void look_locked(struct fs *fs, struct node *node)
 {
 	node->valid = 0;
 	node->changes++;
-	if (node->told.state == TOLD_IDLE)
+	if (told_state(&node->told) == TOLD_IDLE)
 		enter(fs, &fs->look.waiting, node_ref(node), TOLD_WAITING);
-	else if (node->told.state != TOLD_WAITING)
-		node->told.again = true;
+	else if (told_state(&node->told) != TOLD_WAITING)
+		told_way(&node->told)->again = true;
 }
 
 void look_compare_locked(struct fs *fs, struct node *node)
 {
-	/* A change that is under way settles it when it ends. */
-	if (node->told.state == TOLD_IDLE && node->told.credit.own == 0)
+	if (told_is_idle(&node->told))
 		settle_locked(fs, node_ref(node));
 }
 
 bool look_wait_locked(struct fs *fs, struct node *node, struct zk_to to)
 {
-	if ((node->told.state != TOLD_WAITING &&
-	     node->told.state != TOLD_READING) ||
+	enum told_state state = told_state(&node->told);
+
+	if ((state != TOLD_WAITING && state != TOLD_READING) ||
 	    watch_guard_locked(fs, node) == 0)
 		return false;
 	zk_wait(fs->zk, &node->told, to);
@@ -220,7 +240,7 @@ static void on_read(void *arg, const struct zk_result *r)
 	if (r->rc == 0 || r->rc == -ENOENT)
 		watch_answered_locked(fs, op->node, &op->ask);
 	else if (r->rc == -EIO && watch_guard_locked(fs, op->node) != 0)
-		op->node->told.again = true;
+		told_way(&op->node->told)->again = true;
 	if (r->rc == 0)
 		ask = kind_ask_locked(fs, op->node, &op->ask);
 	fs_unlock(fs);
@@ -241,12 +261,10 @@ static struct reading *next_reading_locked(struct fs *fs)
 		return NULL;
 	op = xcalloc(1, sizeof(*op));
 	op->fs = fs;
-	op->node = list_first(&l->waiting, struct node, told.link);
+	op->node = take(&l->waiting, TOLD_READING);
 	op->path = node_path(op->node);
 	op->ask = watch_ask_locked(fs, op->node);
-	list_del(&op->node->told.link);
-	op->node->told.state = TOLD_READING;
-	op->node->told.again = false;
+	told_take_again(&op->node->told);
 	l->reading++;
 	return op;
 }
@@ -271,13 +289,7 @@ void look_pump(struct fs *fs)
 
 struct node *look_take_locked(struct fs *fs)
 {
-	struct node *node = list_first(&fs->look.due, struct node, told.link);
-
-	if (node) {
-		list_del(&node->told.link);
-		node->told.state = TOLD_TELLING;
-	}
-	return node;
+	return take(&fs->look.due, TOLD_TELLING);
 }
 
 void look_told_locked(struct fs *fs, struct node *node)
@@ -285,10 +297,13 @@ void look_told_locked(struct fs *fs, struct node *node)
 	settle_locked(fs, node);
 }
 
-void look_put_off_locked(struct fs *fs, struct node *node)
+void look_put_off_locked(struct fs *fs, struct node *node,
+			 struct list *put_off)
 {
-	leave(fs, node);
-	push(&fs->look.due, node, TOLD_DUE);
+	struct told_way *way = told_way(&node->told);
+
+	leave(fs, way);
+	push(put_off, way, TOLD_DUE);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -303,11 +318,10 @@ void look_init(struct fs *fs)
 
 static void release_queue(struct fs *fs, struct list *queue)
 {
-	while (!list_empty(queue)) {
-		struct node *node = list_first(queue, struct node, told.link);
+	struct node *node;
 
-		list_del(&node->told.link);
-		list_del(&node->told.open);
+	while ((node = take(queue, TOLD_IDLE))) {
+		list_del(&node->told.way->open);
 		node_put(&fs->nodes, &node);
 	}
 }

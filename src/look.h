@@ -26,10 +26,10 @@ struct fs;
 #define LOOK_READS_MAX 256
 
 struct look {
-	struct list waiting; /* of node.told.link */
+	struct list waiting; /* of told_way.link */
 	struct list due;     /* the same */
 	size_t reading;
-	struct list open; /* of node.told.open: anywhere on the way */
+	struct list open; /* of told_way.open: anywhere on the way */
 	uint64_t entered; /* counts those that have entered it */
 	bool awaited;     /* somebody waits for some to have left it */
 	pthread_cond_t kick; /* there is something for the announcer */
@@ -76,7 +76,8 @@ void look_seen_locked(struct fs *fs, struct node *node, enum node_view view);
 struct node *look_take_locked(struct fs *fs);
 /* ... and back, when everything has been told.  Takes the reference. */
 void look_told_locked(struct fs *fs, struct node *node);
-/* The same, to be tried again in its turn. */
-void look_put_off_locked(struct fs *fs, struct node *node);
+/* The same, to be tried again in its turn: into @put_off, a queue like `due`. */
+void look_put_off_locked(struct fs *fs, struct node *node,
+			 struct list *put_off);
 
 #endif

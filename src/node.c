@@ -24,7 +24,6 @@ struct node *node_unnamed(struct node_table *t, struct node *parent,
 	list_init(&node->inodes);
 	list_init(&node->cached);
 	turn_init(&node->writers);
-	told_init(&node->told);
 	memcpy(node->name, prefix, len);
 	node->null_mzxid = node->queue_pzxid = -1;
 	node->refs = 1;
@@ -104,9 +103,10 @@ static void drop_data(struct node_table *t, struct node *node)
 
 void node_put(struct node_table *t, struct node **p)
 {
-	struct node *node = *p;
+	struct node *node = steal(*p);
 
-	*p = NULL;
+	if (node)
+		told_rest(&node->told);
 	while (node && --node->refs == 0) {
 		struct node *parent = node->parent;
 
@@ -114,6 +114,7 @@ void node_put(struct node_table *t, struct node **p)
 			htab_del(&t->names, &node->by_name);
 		list_del(&node->sibling);
 		drop_data(t, node);
+		told_release(&node->told);
 		t->n_nodes--;
 		free(node);
 		node = parent;

@@ -5,15 +5,15 @@
 
 static void hold_or_let_go(struct fs *fs, struct node *node)
 {
-	struct told *told = &node->told;
-	bool held = !list_empty(&told->credited);
-	bool due = told->credit.n > 0;
+	struct told_way *way = node->told.way;
+	bool held = way && !list_empty(&way->credited);
+	bool due = way && way->credit.n > 0;
 
 	if (due && !held) {
-		list_add_tail(&fs->own.credited, &told->credited);
+		list_add_tail(&fs->own.credited, &way->credited);
 		node_ref(node);
 	} else if (!due && held) {
-		list_del(&told->credited);
+		list_del(&way->credited);
 		node_put(&fs->nodes, &node);
 	}
 }
@@ -34,7 +34,7 @@ void own_begin_locked(struct fs *fs, struct own *own, struct node *node,
 	node->changes++;
 	if (own->births)
 		node->parent->births++;
-	told_credit_begin(&node->told.credit);
+	told_credit_begin(&told_way(&node->told)->credit);
 	if (own->lists)
 		told_credit_begin(&fs->own.root_list);
 }
@@ -63,7 +63,7 @@ void own_end_locked(struct fs *fs, struct own *own, bool changed, bool unknown)
 	/* The Stat of the parent may have been read since it began. */
 	if (own->births)
 		node->parent->births++;
-	foreign = told_credit_end(&told->credit,
+	foreign = told_credit_end(&told_way(told)->credit,
 				  changed && guard && own->guard == guard,
 				  now_ms());
 	/* Was it before or after ours?  Only of a rename that is not known. */
@@ -73,15 +73,13 @@ void own_end_locked(struct fs *fs, struct own *own, bool changed, bool unknown)
 	if (end_root_list(fs, own, changed))
 		listing_relist_root_locked(fs);
 	hold_or_let_go(fs, node);
-	if (told->state == TOLD_IDLE && told->credit.own == 0) {
-		look |= told->again;
-		told->again = false;
-	}
+	if (told_is_idle(told))
+		look |= told_take_again(told);
 	if (look) {
 		look_locked(fs, node);
 	} else {
 		/* The answer has told all there is to know. */
-		if (changed && told->credit.own == 0 &&
+		if (changed && !told_is_changing(told) &&
 		    (node->known || node->absent))
 			node->valid = guard;
 		look_compare_locked(fs, node);
@@ -111,13 +109,13 @@ int64_t own_expire_locked(struct fs *fs, int64_t now)
 	struct list *credited = &fs->own.credited;
 
 	while (!list_empty(credited)) {
-		struct node *node =
-			list_first(credited, struct node, told.credited);
+		struct told_way *way =
+			list_first(credited, struct told_way, credited);
 
-		if (node->told.credit.until > now)
-			return node->told.credit.until;
-		node->told.credit.n = 0;
-		hold_or_let_go(fs, node);
+		if (way->credit.until > now)
+			return way->credit.until;
+		way->credit.n = 0;
+		hold_or_let_go(fs, container_of(way->told, struct node, told));
 	}
 	return 0;
 }

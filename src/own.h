@@ -34,7 +34,7 @@ struct own {
 };
 
 struct own_book {
-	struct list credited;         /* of node.told.credited, oldest first */
+	struct list credited;         /* of told_way.credited, oldest first */
 	struct told_credit root_list; /* for the events of the root's list */
 };
 

@@ -5,13 +5,45 @@
 
 #include "util.h"
 
-void told_init(struct told *t)
+/* --- the way -------------------------------------------------------------- */
+
+struct told_way *told_way(struct told *t)
 {
-	*t = (struct told){0};
-	list_init(&t->link);
-	list_init(&t->credited);
-	list_init(&t->open);
+	struct told_way *way = t->way;
+
+	if (way)
+		return way;
+	way = t->way = xcalloc(1, sizeof(*way));
+	way->told = t;
+	list_init(&way->link);
+	list_init(&way->open);
+	list_init(&way->credited);
+	return way;
 }
+
+/* An event may be expected long before the change: of what is only open yet. */
+static bool is_at_rest(const struct told_way *way)
+{
+	const struct told_credit *c = &way->credit;
+
+	return way->state == TOLD_IDLE && !way->again && c->own == 0 &&
+	       c->n == 0 && c->of[TOLD_CREATED] == 0 &&
+	       c->of[TOLD_DELETED] == 0 && c->of[TOLD_CHANGED] == 0 &&
+	       list_empty(&way->credited) && list_empty(&way->open);
+}
+
+void told_rest(struct told *t)
+{
+	if (t->way && is_at_rest(t->way))
+		told_release(t);
+}
+
+void told_release(struct told *t)
+{
+	free(steal(t->way));
+}
+
+/* --- the belief ----------------------------------------------------------- */
 
 bool told_anywhere(const struct told *t)
 {
@@ -303,7 +335,7 @@ void told_unheard(struct told *t)
 
 static void expect(struct told *t, enum told_event type)
 {
-	t->credit.of[type]++;
+	told_way(t)->credit.of[type]++;
 }
 
 /*
@@ -384,13 +416,17 @@ static void set_renamed(struct told *t, bool look)
 	t->czxid[VIEW_MAIN] = t->mzxid[VIEW_MAIN] = 0;
 	t->czxid[VIEW_EPHEMERAL] = TOLD_OLDER;
 	t->set |= t->in[VIEW_EPHEMERAL];
-	t->again = look;
+	if (t->way)
+		t->way->again = false;
+	if (look)
+		told_way(t)->again = true;
 }
 
 /* What is on its way is about the name that it had before. */
 static bool is_on_its_way(const struct told *t)
 {
-	return t->state != TOLD_IDLE || t->again || t->in[VIEW_EPHEMERAL];
+	return told_state(t) != TOLD_IDLE || (t->way && t->way->again) ||
+	       t->in[VIEW_EPHEMERAL];
 }
 
 void told_renamed(struct told *from, struct told *to)
@@ -426,13 +462,13 @@ void told_moved_here(struct told *t, enum node_view view)
 		return;
 	t->in[VIEW_MAIN] = t->sure[VIEW_MAIN] = false;
 	t->czxid[VIEW_MAIN] = TOLD_OLDER;
-	t->again = true;
+	told_way(t)->again = true;
 }
 
 void told_is_now(struct told *t, bool dir)
 {
 	if (t->kind_known && t->dir != dir)
-		t->again = true;
+		told_way(t)->again = true;
 }
 
 /* --- events -------------------------------------------------------------- */
@@ -477,21 +513,25 @@ static void assume_before(struct told *t, enum told_event type)
 }
 
 /* What a change does is expected some moments before its credit is there. */
-static bool is_expected(const struct told_credit *c, enum told_event type,
-			int64_t now)
+static bool is_expected(const struct told *t, enum told_event type, int64_t now)
 {
+	const struct told_credit *c;
+
+	if (!t->way)
+		return false;
+	c = &t->way->credit;
 	return c->of[type] > 0 &&
 	       (c->own > 0 || (c->n > 0 && c->until >= now));
 }
 
 bool told_event(struct told *t, enum told_event type, int64_t now)
 {
-	struct told_credit *c = &t->credit;
-
-	if (!is_expected(c, type, now))
+	if (!is_expected(t, type, now))
 		assume_before(t, type);
-	c->of[type]--;
-	return told_credit_event(c, now);
+	if (!t->way)
+		return true;
+	t->way->credit.of[type]--;
+	return told_credit_event(&t->way->credit, now);
 }
 
 /* --- own changes --------------------------------------------------------- */

@@ -97,7 +97,17 @@ struct told {
 	int64_t czxid[VIEW_COUNT];   /* 0: whichever it is; TOLD_OLDER */
 	int64_t mzxid[VIEW_COUNT];   /* the same */
 
-	/* The way to its announcement. */
+	struct told_way *way; /* NULL: nothing is */
+};
+
+/*
+ * What is under way with a name, made when something is and freed when nothing
+ * is any more: most names rest most of the time.
+ */
+struct told_way {
+	struct told *told; /* whose it is */
+
+	/* To its announcement. */
 	enum told_state state;
 	bool again;       /* something came meanwhile: look once more */
 	uint16_t refused_at; /* ms, since when the kernel refuses it; 0: never */
@@ -148,7 +158,46 @@ static inline bool told_is_of_data(enum told_step step)
 	       step == TOLD_DATA_MODIFY;
 }
 
-void told_init(struct told *t);
+/* The way of @t, made if need be; it stays until told_rest() finds it empty. */
+struct told_way *told_way(struct told *t);
+/* Forget the way if nothing is on it, as whenever somebody lets go of the name. */
+void told_rest(struct told *t);
+/* Forget it, whatever is on it. */
+void told_release(struct told *t);
+
+static inline enum told_state told_state(const struct told *t)
+{
+	return t->way ? t->way->state : TOLD_IDLE;
+}
+
+/* An own change is under way; what it does is settled when it ends. */
+static inline bool told_is_changing(const struct told *t)
+{
+	return t->way && t->way->credit.own > 0;
+}
+
+/* The event of one is still to come. */
+static inline bool told_is_credited(const struct told *t)
+{
+	return t->way && t->way->credit.n > 0;
+}
+
+/* Nothing is on its way to be told, and nothing is being changed. */
+static inline bool told_is_idle(const struct told *t)
+{
+	return told_state(t) == TOLD_IDLE && !told_is_changing(t);
+}
+
+/* Whether something came that is to be looked at once more; not any longer. */
+static inline bool told_take_again(struct told *t)
+{
+	bool again = t->way && t->way->again;
+
+	if (again)
+		t->way->again = false;
+	return again;
+}
+
 /* The name is believed to be there, in any view. */
 bool told_anywhere(const struct told *t);
 /* Its value is believed to be known, in any view. */

@@ -57,7 +57,7 @@ void watch_answered_locked(struct fs *fs, struct node *node,
 	if (ask->unread)
 		node_forget_value(&fs->nodes, node);
 	node->unread = ask->unread;
-	if (ask->changes != node->changes || node->told.credit.own > 0)
+	if (ask->changes != node->changes || told_is_changing(&node->told))
 		return;
 	if (ask->unread || guard != (node->absent ? ask->epoch : ask->guard))
 		guard = 0;
@@ -156,8 +156,8 @@ void watch_settled_locked(struct fs *fs, struct node *node)
 
 	listing_settled_locked(fs, node);
 	if (!node->watch_asked || !node->absent || !list_empty(&node->inodes) ||
-	    told_anywhere(&node->told) || node->told.credit.own > 0 ||
-	    node->told.credit.n > 0)
+	    told_anywhere(&node->told) || told_is_changing(&node->told) ||
+	    told_is_credited(&node->told))
 		return;
 	path = node_path(node);
 	if (fs->watch.feed)
@@ -174,8 +174,7 @@ static void look_at_parent_locked(struct fs *fs, struct node *parent)
 {
 	struct told *told = &parent->told;
 
-	if (told->state == TOLD_IDLE && told->credit.own == 0 &&
-	    !told_is_disputed(told) &&
+	if (told_is_idle(told) && !told_is_disputed(told) &&
 	    (!told_anywhere(told) || (told->kind_known && told->dir)))
 		return;
 	look_locked(fs, parent);
@@ -265,7 +264,7 @@ static bool is_to_be_compared(const struct node *node)
 {
 	const struct told *told = &node->told;
 
-	return told->state != TOLD_IDLE || told_is_disputed(told) ||
+	return told_state(told) != TOLD_IDLE || told_is_disputed(told) ||
 	       (told_anywhere(told) &&
 		(told_has_value(told) || !list_empty(&node->inodes)));
 }

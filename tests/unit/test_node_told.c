@@ -77,13 +77,13 @@ START_TEST(test_move_while_something_is_due)
 	nodes_init(&t);
 	n[0] = believed(&t, "/a", dir(5, 5, true));
 	n[1] = believed(&t, "/a/x", file(6, 6));
-	n[1]->told.state = TOLD_DUE;
+	told_way(&n[1]->told)->state = TOLD_DUE;
 	n[2] = node_at(&t, "/b");
 	node_moved(&t, n[0], n[2], VIEW_MAIN);
-	ck_assert(!n[2]->told.again);
+	ck_assert(!told_take_again(&n[2]->told));
 	put_all(&t, &n[2], 1);
 	n[2] = node_find_at(&t, "/b/x");
-	ck_assert(n[2]->told.again);
+	ck_assert(told_take_again(&n[2]->told));
 	put_all(&t, n, ARRAY_SIZE(n));
 	node_table_release(&t);
 }
@@ -100,7 +100,7 @@ START_TEST(test_move_of_another_kind)
 	node_has_child(n[0]);
 	n[1] = node_at(&t, "/b");
 	node_moved(&t, n[0], n[1], VIEW_MAIN);
-	ck_assert(n[1]->told.again);
+	ck_assert(told_take_again(&n[1]->told));
 	assert_told(&n[1]->told, dir(9, 9, false), "UD");
 	put_all(&t, n, ARRAY_SIZE(n));
 	node_table_release(&t);

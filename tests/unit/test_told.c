@@ -80,7 +80,7 @@ END_TEST
 START_TEST(test_embryo)
 {
 	struct told_truth embryo = {.in = {true, false}};
-	struct told t = told_of(nothing);
+	_cleanup_told_ struct told t = told_of(nothing);
 
 	told_made(&t, &nothing, VIEW_MAIN);
 	ck_assert(told_anywhere(&t));
@@ -89,7 +89,7 @@ START_TEST(test_embryo)
 	assert_would_tell(t, nothing, "U");
 	told_made(&t, (struct told_truth[]){file(5, 5)}, VIEW_MAIN);
 	assert_told(&t, file(5, 5), "");
-	t = told_of(nothing);
+	restart(&t, told_of(nothing));
 	told_made(&t, &nothing, VIEW_MAIN);
 	assert_told(&t, file(7, 7), "M");
 }
@@ -235,15 +235,15 @@ END_TEST
 START_TEST(test_made)
 {
 	struct told_truth made = file(5, 5);
-	struct told t = unheard_of();
+	_cleanup_told_ struct told t = unheard_of();
 
 	told_made(&t, &made, VIEW_MAIN);
 	assert_told(&t, made, "");
-	t = told_of(nothing);
+	restart(&t, told_of(nothing));
 	told_made(&t, &made, VIEW_MAIN);
 	assert_told(&t, made, "");
 	/* Those who have seen it before it was made have been told now. */
-	t = told_of(nothing);
+	restart(&t, told_of(nothing));
 	told_listed(&t);
 	told_made(&t, &made, VIEW_MAIN);
 	assert_told(&t, made, "");
@@ -254,15 +254,15 @@ END_TEST
 START_TEST(test_made_in_the_ephemeral_view)
 {
 	struct told_truth made = ephemeral(7, 7);
-	struct told t = told_of(nothing);
+	_cleanup_told_ struct told t = told_of(nothing);
 
 	told_made(&t, &made, VIEW_EPHEMERAL);
 	assert_told(&t, made, "N");
 	/* Also where another one was believed in before. */
-	t = told_of(file(5, 5));
+	restart(&t, told_of(file(5, 5)));
 	told_made(&t, &made, VIEW_EPHEMERAL);
 	assert_told(&t, made, "UN");
-	t = unheard_of();
+	restart(&t, unheard_of());
 	told_listed(&t);
 	told_made(&t, &made, VIEW_EPHEMERAL);
 	assert_told(&t, made, "UN");
@@ -273,7 +273,7 @@ END_TEST
 START_TEST(test_directory_made_in_the_ephemeral_view)
 {
 	struct told_truth made = dir(7, 7, true);
-	struct told t = told_of(nothing);
+	_cleanup_told_ struct told t = told_of(nothing);
 
 	told_made(&t, &made, VIEW_EPHEMERAL);
 	assert_told(&t, made, "D");
@@ -283,7 +283,7 @@ END_TEST
 /* It was gone, which nobody has told: who watches the old one must know. */
 START_TEST(test_made_over_another)
 {
-	struct told t = told_of(file(5, 5));
+	_cleanup_told_ struct told t = told_of(file(5, 5));
 
 	told_made(&t, (struct told_truth[]){file(7, 7)}, VIEW_MAIN);
 	assert_told(&t, file(7, 7), "UN");
@@ -293,20 +293,20 @@ END_TEST
 START_TEST(test_set)
 {
 	struct told_truth set = file(5, 6), data = dir(5, 6, false);
-	struct told t = told_of(file(5, 5));
+	_cleanup_told_ struct told t = told_of(file(5, 5));
 
 	told_set(&t, &set, VIEW_MAIN);
 	assert_told(&t, set, "");
 	assert_told(&t, file(5, 7), "M");
-	t = told_of(dir(5, 5, true));
+	restart(&t, told_of(dir(5, 5, true)));
 	told_set(&t, &data, VIEW_MAIN);
 	assert_told(&t, data, "");
 	/* Nobody believes in it. */
-	t = told_of(nothing);
+	restart(&t, told_of(nothing));
 	told_set(&t, &set, VIEW_MAIN);
 	assert_told(&t, set, "N");
 	/* That it is another one is still to be told. */
-	t = told_of(file(4, 4));
+	restart(&t, told_of(file(4, 4)));
 	told_set(&t, &set, VIEW_MAIN);
 	assert_told(&t, set, "UN");
 }
@@ -314,19 +314,19 @@ END_TEST
 
 START_TEST(test_removed)
 {
-	struct told t = told_of(file(5, 5));
+	_cleanup_told_ struct told t = told_of(file(5, 5));
 
 	told_removed(&t, VIEW_MAIN);
 	ck_assert(!told_anywhere(&t));
 	assert_would_tell(t, nothing, "");
 	assert_told(&t, file(7, 7), "N");
-	t = told_of(ephemeral(5, 5));
+	restart(&t, told_of(ephemeral(5, 5)));
 	told_removed(&t, VIEW_EPHEMERAL);
 	assert_told(&t, nothing, "U");
-	t = told_of(ephemeral(5, 5));
+	restart(&t, told_of(ephemeral(5, 5)));
 	told_removed(&t, VIEW_MAIN);
 	assert_told(&t, ephemeral(7, 7), "NUeNe");
-	t = told_of(ephemeral(5, 5));
+	restart(&t, told_of(ephemeral(5, 5)));
 	told_replaced(&t);
 	assert_told(&t, nothing, "");
 }

@@ -8,13 +8,15 @@
 
 START_TEST(test_renamed)
 {
-	struct told from = told_of(file(5, 5)), to = told_of(nothing);
+	_cleanup_told_ struct told from = told_of(file(5, 5));
+	_cleanup_told_ struct told to = told_of(nothing);
 
 	told_covered(&to);
 	told_renamed(&from, &to);
 	told_moved_here(&to, VIEW_MAIN);
 	assert_told(&from, nothing, "");
-	ck_assert(!told_anywhere(&from) && !from.again && !to.again);
+	ck_assert(!told_anywhere(&from));
+	ck_assert(!told_take_again(&from) && !told_take_again(&to));
 	/* It has other zxids now, whichever they are. */
 	told_fill(&to, (struct told_truth[]){file(7, 7)});
 	assert_would_tell(to, file(7, 7), "");
@@ -27,14 +29,15 @@ END_TEST
 
 START_TEST(test_renamed_over_another)
 {
-	struct told from = told_of(dir(5, 5, true)), to = told_of(file(6, 6));
+	_cleanup_told_ struct told from = told_of(dir(5, 5, true));
+	_cleanup_told_ struct told to = told_of(file(6, 6));
 
 	told_covered(&to);
 	told_renamed(&from, &to);
 	told_moved_here(&to, VIEW_MAIN);
 	told_is_now(&from, false);
 	told_is_now(&to, true);
-	ck_assert(!to.again);
+	ck_assert(!told_take_again(&to));
 	assert_told(&from, nothing, "");
 	assert_would_tell(to, dir(7, 7, true), "");
 	assert_told(&to, file(7, 7), "RN");
@@ -44,23 +47,24 @@ END_TEST
 /* What was due of a name, or of its kind, is to be looked for at the other. */
 START_TEST(test_renamed_while_something_is_due)
 {
-	struct told from = told_of(file(5, 5)), to = told_of(nothing);
+	_cleanup_told_ struct told from = told_of(file(5, 5));
+	_cleanup_told_ struct told to = told_of(nothing);
 
-	from.state = TOLD_DUE;
+	told_way(&from)->state = TOLD_DUE;
 	told_renamed(&from, &to);
-	ck_assert(from.again && to.again);
-	from = told_of(file(5, 5));
-	to = told_of(nothing);
+	ck_assert(told_take_again(&from) && told_take_again(&to));
+	restart(&from, told_of(file(5, 5)));
+	restart(&to, told_of(nothing));
 	told_renamed(&from, &to);
 	told_is_now(&to, true);
-	ck_assert(to.again && !from.again);
+	ck_assert(told_take_again(&to) && !told_take_again(&from));
 }
 END_TEST
 
 /* A name that nobody was told of yet is there for the kernel all the same. */
 START_TEST(test_renamed_before_it_is_told)
 {
-	struct told from = told_of(nothing), to = told_of(nothing);
+	_cleanup_told_ struct told from = told_of(nothing), to = told_of(nothing);
 
 	told_renamed(&from, &to);
 	told_moved_here(&to, VIEW_MAIN);
@@ -71,12 +75,13 @@ END_TEST
 /* The kernel tells of the main view alone. */
 START_TEST(test_renamed_ephemeral)
 {
-	struct told from = told_of(ephemeral(5, 5)), to = told_of(nothing);
+	_cleanup_told_ struct told from = told_of(ephemeral(5, 5));
+	_cleanup_told_ struct told to = told_of(nothing);
 
 	told_covered(&to);
 	told_renamed(&from, &to);
 	told_moved_here(&to, VIEW_MAIN);
-	ck_assert(from.again && to.again);
+	ck_assert(told_take_again(&from) && told_take_again(&to));
 	assert_told(&from, nothing, "Ue");
 	assert_told(&to, ephemeral(7, 7), "Ne");
 }
@@ -84,7 +89,8 @@ END_TEST
 
 START_TEST(test_exchanged)
 {
-	struct told a = told_of(file(5, 5)), b = told_of(dir(6, 6, true));
+	_cleanup_told_ struct told a = told_of(file(5, 5));
+	_cleanup_told_ struct told b = told_of(dir(6, 6, true));
 
 	told_exchanged(&a, &b);
 	assert_told(&a, dir(7, 7, true), "");
@@ -222,12 +228,12 @@ END_TEST
 START_TEST(test_own_event)
 {
 	struct told_truth set = file(5, 6);
-	struct told t = unheard_of();
+	_cleanup_told_ struct told t = unheard_of();
 
 	told_seen(&t, (struct told_truth[]){file(5, 5)}, VIEW_MAIN);
-	told_credit_begin(&t.credit);
+	told_credit_begin(&told_way(&t)->credit);
 	told_set(&t, &set, VIEW_MAIN);
-	ck_assert(!told_credit_end(&t.credit, 1, 0));
+	ck_assert(!told_credit_end(&told_way(&t)->credit, 1, 0));
 	ck_assert(!told_event(&t, TOLD_CHANGED, 1));
 	assert_told(&t, set, "");
 	ck_assert(told_event(&t, TOLD_CHANGED, 1));
@@ -241,14 +247,14 @@ END_TEST
 START_TEST(test_own_event_before_the_reply)
 {
 	struct told_truth made = file(5, 5);
-	struct told t = unheard_of();
+	_cleanup_told_ struct told t = unheard_of();
 
-	told_credit_begin(&t.credit);
+	told_credit_begin(&told_way(&t)->credit);
 	ck_assert(!told_event(&t, TOLD_CREATED, 0));
 	told_made(&t, &made, VIEW_MAIN);
-	ck_assert(!told_credit_end(&t.credit, 1, 0));
+	ck_assert(!told_credit_end(&told_way(&t)->credit, 1, 0));
 	assert_told(&t, made, "");
-	ck_assert_int_eq(t.credit.of[TOLD_CREATED], 0);
+	ck_assert_int_eq(t.way->credit.of[TOLD_CREATED], 0);
 }
 END_TEST
 
@@ -259,12 +265,12 @@ END_TEST
 START_TEST(test_anothers_event_before_ours)
 {
 	struct told_truth seen = file(5, 5), set = file(5, 6);
-	struct told t = unheard_of();
+	_cleanup_told_ struct told t = unheard_of();
 
 	told_seen(&t, &seen, VIEW_MAIN);
-	told_credit_begin(&t.credit);
+	told_credit_begin(&told_way(&t)->credit);
 	told_set(&t, &set, VIEW_MAIN);
-	ck_assert(!told_credit_end(&t.credit, 1, 0));
+	ck_assert(!told_credit_end(&told_way(&t)->credit, 1, 0));
 	ck_assert(!told_event(&t, TOLD_CREATED, 1));
 	ck_assert(told_event(&t, TOLD_CHANGED, 1));
 	assert_told(&t, set, "N");
@@ -273,17 +279,18 @@ END_TEST
 
 START_TEST(test_own_events_of_a_rename)
 {
-	struct told from = told_of(file(5, 5)), to = told_of(file(6, 6));
+	_cleanup_told_ struct told from = told_of(file(5, 5));
+	_cleanup_told_ struct told to = told_of(file(6, 6));
 
-	told_credit_begin(&from.credit);
-	told_credit_begin(&to.credit);
-	told_credit_begin(&to.credit);
+	told_credit_begin(&told_way(&from)->credit);
+	told_credit_begin(&told_way(&to)->credit);
+	told_credit_begin(&told_way(&to)->credit);
 	told_covered(&to);
 	told_renamed(&from, &to);
 	told_moved_here(&to, VIEW_MAIN);
-	ck_assert(!told_credit_end(&to.credit, 1, 0));
-	ck_assert(!told_credit_end(&to.credit, 1, 0));
-	ck_assert(!told_credit_end(&from.credit, 1, 0));
+	ck_assert(!told_credit_end(&told_way(&to)->credit, 1, 0));
+	ck_assert(!told_credit_end(&told_way(&to)->credit, 1, 0));
+	ck_assert(!told_credit_end(&told_way(&from)->credit, 1, 0));
 	ck_assert(!told_event(&to, TOLD_DELETED, 1));
 	ck_assert(!told_event(&to, TOLD_CREATED, 1));
 	ck_assert(!told_event(&from, TOLD_DELETED, 1));
@@ -296,20 +303,21 @@ END_TEST
 /* All of it is known from the reply on, also while its end is still to come. */
 START_TEST(test_own_events_in_the_middle_of_the_reply)
 {
-	struct told from = told_of(file(5, 5)), to = told_of(file(6, 6));
+	_cleanup_told_ struct told from = told_of(file(5, 5));
+	_cleanup_told_ struct told to = told_of(file(6, 6));
 
-	told_credit_begin(&from.credit);
-	told_credit_begin(&to.credit);
-	told_credit_begin(&to.credit);
+	told_credit_begin(&told_way(&from)->credit);
+	told_credit_begin(&told_way(&to)->credit);
+	told_credit_begin(&told_way(&to)->credit);
 	ck_assert(!told_event(&to, TOLD_DELETED, 1));
 	told_covered(&to);
 	told_renamed(&from, &to);
 	told_moved_here(&to, VIEW_MAIN);
 	ck_assert(!told_event(&to, TOLD_CREATED, 1));
 	ck_assert(!told_event(&from, TOLD_DELETED, 1));
-	ck_assert(!told_credit_end(&to.credit, 1, 1));
-	ck_assert(!told_credit_end(&to.credit, 1, 1));
-	ck_assert(!told_credit_end(&from.credit, 1, 1));
+	ck_assert(!told_credit_end(&told_way(&to)->credit, 1, 1));
+	ck_assert(!told_credit_end(&told_way(&to)->credit, 1, 1));
+	ck_assert(!told_credit_end(&told_way(&from)->credit, 1, 1));
 	assert_told(&to, file(7, 7), "");
 	assert_told(&from, nothing, "");
 }

@@ -322,6 +322,7 @@ static bool run(const struct plan *plan, uint64_t seed, int length,
 	static struct run r;
 	int wrong;
 
+	sim_unmount(&r.sim); /* the run before */
 	r = (struct run){
 		.plan = plan,
 		.sim.rng = seed * 0x9e3779b97f4a7c15u,

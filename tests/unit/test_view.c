@@ -89,7 +89,7 @@ START_TEST(test_told_elsewhere)
 	struct told_truth made = file(5, 5), made_dir = dir(5, 5, true);
 
 	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
-		struct told t = told_of(nothing);
+		_cleanup_told_ struct told t = told_of(nothing);
 
 		told_made(&t, &made, views[i]);
 		assert_would_tell(t, made, "N");
@@ -98,11 +98,11 @@ START_TEST(test_told_elsewhere)
 		told_removed(&t, views[i]);
 		assert_told(&t, nothing, "R");
 		/* Its event is none of somebody else's, whatever view. */
-		told_credit_begin(&t.credit);
+		told_credit_begin(&told_way(&t)->credit);
 		told_made(&t, &made, views[i]);
-		ck_assert(!told_credit_end(&t.credit, 1, 0));
+		ck_assert(!told_credit_end(&told_way(&t)->credit, 1, 0));
 		ck_assert(!told_event(&t, TOLD_CREATED, 0));
-		t = unheard_of();
+			restart(&t, unheard_of());
 		told_removed(&t, views[i]);
 		assert_told(&t, nothing, "");
 	}

@@ -37,13 +37,14 @@ static inline struct told_truth dir(int64_t czxid, int64_t mzxid, bool null)
 	return truth;
 }
 
+#define _cleanup_told_ __attribute__((cleanup(told_release)))
+
 /* Believed for sure. */
 static inline struct told told_of(struct told_truth truth)
 {
 	enum node_view view;
-	struct told t;
+	struct told t = {0};
 
-	told_init(&t);
 	told_absent(&t);
 	while (told_next(&t, &truth, &view) != TOLD_NOTHING)
 		told_done(&t, &truth, told_next(&t, &truth, &view), view);
@@ -52,10 +53,7 @@ static inline struct told told_of(struct told_truth truth)
 
 static inline struct told unheard_of(void)
 {
-	struct told t;
-
-	told_init(&t);
-	return t;
+	return (struct told){0};
 }
 
 /*
@@ -91,6 +89,13 @@ static inline const char *would_tell(struct told t, struct told_truth truth)
 #define assert_told(t, truth, steps) ck_assert_str_eq(tell(t, truth), steps)
 #define assert_would_tell(t, truth, steps)                                     \
 	ck_assert_str_eq(would_tell(t, truth), steps)
+
+/* Another belief, instead. */
+static inline void restart(struct told *t, struct told other)
+{
+	told_release(t);
+	*t = other;
+}
 
 /* An event that is somebody else's. */
 static inline void event(struct told *t, enum told_event type)

@@ -167,6 +167,7 @@ bool sim_execute(struct sim *s);
 /* --- toldsim_mount.c ----------------------------------------------------- */
 
 void sim_mount(struct sim *s);
+void sim_unmount(struct sim *s);
 /* The changes that a request makes begin, once it is complete. */
 void sim_send(struct sim *s, struct sim_request *r);
 /* Each of these does the next thing of its kind; false: there is none. */

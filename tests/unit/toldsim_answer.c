@@ -97,7 +97,7 @@ static void compare_listed(struct sim *s, struct sim_place *p, bool there)
 {
 	bool believed = told_anywhere(&p->told) &&
 			!told_is_disputed(&p->told) &&
-			p->told.state == TOLD_IDLE;
+			told_state(&p->told) == TOLD_IDLE;
 
 	if (there && !believed) {
 		told_absent(&p->told);

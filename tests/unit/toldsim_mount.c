@@ -72,55 +72,59 @@ bool sim_truth_of(const struct sim_place *p, struct told_truth *truth)
 static enum told_step next_step(const struct sim_place *p,
 				struct told_truth *truth, enum node_view *view)
 {
-	if (p->told.credit.own > 0 || !sim_truth_of(p, truth))
+	if (told_is_changing(&p->told) || !sim_truth_of(p, truth))
 		return TOLD_NOTHING;
 	return told_next(&p->told, truth, view);
 }
 
 static void push(struct list *queue, struct sim_place *p, enum told_state state)
 {
-	p->told.state = state;
-	list_add_tail(queue, &p->told.link);
+	struct told_way *way = told_way(&p->told);
+
+	way->state = state;
+	list_add_tail(queue, &way->link);
 }
 
 static struct sim_place *pop(struct list *queue)
 {
-	struct sim_place *p = list_first(queue, struct sim_place, told.link);
+	struct told_way *way = list_first(queue, struct told_way, link);
 
-	if (p)
-		list_del(&p->told.link);
-	return p;
+	if (!way)
+		return NULL;
+	list_del(&way->link);
+	return container_of(way->told, struct sim_place, told);
 }
 
 void sim_settle(struct sim *s, struct sim_place *p)
 {
+	struct told_way *way = told_way(&p->told);
 	struct told_truth truth;
 	enum node_view view;
 
-	p->told.state = TOLD_IDLE;
-	if (p->told.credit.own > 0) {
-		p->told.again = true;
-	} else if (p->told.again) {
-		p->told.again = false;
+	way->state = TOLD_IDLE;
+	if (told_is_changing(&p->told)) {
+		way->again = true;
+	} else if (told_take_again(&p->told)) {
 		push(&s->waiting, p, TOLD_WAITING);
 	} else if (next_step(p, &truth, &view) != TOLD_NOTHING) {
 		push(&s->due, p, TOLD_DUE);
 	} else if (sim_truth_of(p, &truth)) {
 		told_fill(&p->told, &truth);
 	}
+	told_rest(&p->told);
 }
 
 void sim_look(struct sim *s, struct sim_place *p)
 {
-	if (p->told.state == TOLD_IDLE)
+	if (told_state(&p->told) == TOLD_IDLE)
 		push(&s->waiting, p, TOLD_WAITING);
-	else if (p->told.state != TOLD_WAITING)
-		p->told.again = true;
+	else if (told_state(&p->told) != TOLD_WAITING)
+		told_way(&p->told)->again = true;
 }
 
 void sim_compare(struct sim *s, struct sim_place *p)
 {
-	if (p->told.state == TOLD_IDLE && p->told.credit.own == 0)
+	if (told_is_idle(&p->told))
 		sim_settle(s, p);
 }
 
@@ -141,8 +145,8 @@ bool sim_pump(struct sim *s)
 
 	if (!p)
 		return false;
-	p->told.state = TOLD_READING;
-	p->told.again = false;
+	told_way(&p->told)->state = TOLD_READING;
+	told_take_again(&p->told);
 	s->looks++;
 	sim_trace(s, "look at %c", sim_letter(sim_name_of(s, p)));
 	sim_ask(s, SIM_LOOK, sim_name_of(s, p), VIEW_MAIN);
@@ -177,11 +181,10 @@ static void own_end(struct sim *s, struct sim_place *p,
 	struct told *told = &p->told;
 
 	must_look |= r->epoch != sim_guard(s);
-	must_look |= told_credit_end(&told->credit, changed && guarded, s->now);
-	if (told->state == TOLD_IDLE && told->credit.own == 0) {
-		must_look |= told->again;
-		told->again = false;
-	}
+	must_look |= told_credit_end(&told_way(told)->credit,
+				     changed && guarded, s->now);
+	if (told_is_idle(told))
+		must_look |= told_take_again(told);
 	if (must_look)
 		sim_look(s, p);
 	else
@@ -193,7 +196,7 @@ void sim_send(struct sim *s, struct sim_request *r)
 	int names[4], n = changes_of(r, names);
 
 	for (int i = 0; i < n; i++)
-		told_credit_begin(&s->places[names[i]].told.credit);
+		told_credit_begin(&told_way(&s->places[names[i]].told)->credit);
 }
 
 void sim_end_changes(struct sim *s, const struct sim_request *r)
@@ -204,15 +207,19 @@ void sim_end_changes(struct sim *s, const struct sim_request *r)
 		own_end(s, &s->places[names[i]], r);
 }
 
+static void drop_credit(struct told *told)
+{
+	if (told_is_credited(told))
+		told->way->credit.n = 0;
+	told_rest(told);
+}
+
 void sim_expire(struct sim *s, bool noticed)
 {
 	s->now += TOLD_CREDIT_MS + 1;
 	sim_trace(s, "time passes");
 	for (int i = 0; i < SIM_NAMES && noticed; i++) {
-		struct told_credit *c = &s->places[i].told.credit;
-
-		if (c->n > 0)
-			c->n = 0;
+		drop_credit(&s->places[i].told);
 	}
 }
 
@@ -221,7 +228,7 @@ void sim_expire(struct sim *s, bool noticed)
 /* Only who believes in a directory, and has nothing else coming, knows. */
 static bool is_known_as_dir(const struct told *told)
 {
-	return told->state == TOLD_IDLE && told->credit.own == 0 &&
+	return told_is_idle(told) &&
 	       told->kind_known && told->dir && !told_is_disputed(told);
 }
 
@@ -259,9 +266,8 @@ void sim_feed_up(struct sim *s)
 		struct sim_place *p = &s->places[i];
 		struct told *told = &p->told;
 
-		if (told->credit.n > 0)
-			told->credit.n = 0;
-		if (told->state != TOLD_IDLE ||
+		drop_credit(told);
+		if (told_state(told) != TOLD_IDLE ||
 		    (told_anywhere(told) && (told_has_value(told) || p->read)))
 			sim_look(s, p);
 	}
@@ -287,7 +293,7 @@ bool sim_announce(struct sim *s)
 	s->telling = pop(&s->due);
 	if (!s->telling)
 		return false;
-	s->telling->told.state = TOLD_TELLING;
+	told_way(&s->telling->told)->state = TOLD_TELLING;
 	sim_trace(s, "the announcer takes %c",
 		  sim_letter(sim_name_of(s, s->telling)));
 	next_of_telling(s);
@@ -338,6 +344,10 @@ void sim_mount(struct sim *s)
 	s->epoch = 1;
 	list_init(&s->waiting);
 	list_init(&s->due);
+}
+
+void sim_unmount(struct sim *s)
+{
 	for (int i = 0; i < SIM_NAMES; i++)
-		told_init(&s->places[i].told);
+		told_release(&s->places[i].told);
 }
