@@ -23,7 +23,6 @@ struct node *node_unnamed(struct node_table *t, struct node *parent,
 	list_init(&node->sibling);
 	list_init(&node->inodes);
 	list_init(&node->cached);
-	turn_init(&node->writers);
 	memcpy(node->name, prefix, len);
 	node->null_mzxid = node->queue_pzxid = -1;
 	node->refs = 1;

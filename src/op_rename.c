@@ -308,7 +308,7 @@ static void rename_embryo(struct rename *op)
 
 	fs_lock(fs);
 	/* Its first commit has come, or is under way: that is to be renamed. */
-	if (!from->embryo || from->writers.taken) {
+	if (!from->embryo || turn_is_taken(&from->writers)) {
 		op->embryo = from->embryo;
 		fs_unlock(fs);
 		return rename_again(op, -EBUSY);

@@ -10,48 +10,48 @@
  * it is done, turn_pass() gives the next one, whose run() the caller calls
  * after it has dropped its lock.  First come, first served.
  *
- * The caller's lock protects both.
+ * A waiter stays where it is until it has passed the turn on.  The caller's
+ * lock protects both.
  */
 
-#include "list.h"
+#include <stdbool.h>
+#include <stddef.h>
 
+/* All zero: nobody's turn. */
 struct turn {
-	bool taken;
-	struct list waiting;
+	struct turn_waiter *last; /* in line; its next has the turn */
 };
 
 struct turn_waiter {
-	struct list link;
+	struct turn_waiter *next; /* of the last: the first */
 	void (*run)(struct turn_waiter *w);
 };
 
-static inline void turn_init(struct turn *t)
+static inline bool turn_is_taken(const struct turn *t)
 {
-	t->taken = false;
-	list_init(&t->waiting);
+	return t->last;
 }
 
 static inline bool turn_take(struct turn *t, struct turn_waiter *w)
 {
-	if (t->taken) {
-		list_add_tail(&t->waiting, &w->link);
-		return false;
-	}
-	list_init(&w->link);
-	t->taken = true;
-	return true;
+	bool now = !t->last;
+
+	w->next = now ? w : t->last->next;
+	if (!now)
+		t->last->next = w;
+	t->last = w;
+	return now;
 }
 
 /* NULL if nobody waits. */
 static inline struct turn_waiter *turn_pass(struct turn *t)
 {
-	struct turn_waiter *next =
-		list_first(&t->waiting, struct turn_waiter, link);
+	struct turn_waiter *done = t->last->next, *next = done->next;
 
-	if (next)
-		list_del(&next->link);
+	if (next == done)
+		next = t->last = NULL;
 	else
-		t->taken = false;
+		t->last->next = next;
 	return next;
 }
 
