@@ -57,8 +57,7 @@ bool ahead_looked_up_locked(struct fs *fs, struct node *node, pid_t thread)
 		walk->left--;
 		return false;
 	}
-	while (n < walk->window && next->sibling.next != &dir->children) {
-		next = list_entry(next->sibling.next, struct node, sibling);
+	while (n < walk->window && (next = node_next_sibling(next))) {
 		if (!is_unread(next))
 			continue;
 		look_locked(fs, next);

@@ -181,7 +181,7 @@ static struct node *find_alias(struct fs *fs, struct node *dir,
 	if (node && (node->known || node->embryo))
 		return node;
 	node_put(&fs->nodes, &node);
-	list_for_each (node, &dir->children, sibling) {
+	for_each_child (node, dir) {
 		if (!node->known || strlen(node->name) <= NAME_ENTRY_MAX)
 			continue;
 		name_to_entry(node->name, dir == fs->nodes.root, shown);

@@ -11,14 +11,17 @@ static int64_t list_id(const struct node *dir)
 
 bool listing_is_held_locked(const struct node *dir)
 {
-	return dir->list_czxid != 0 && dir->known &&
-	       dir->list_czxid == list_id(dir);
+	int64_t czxid = node_dir_of(dir)->list_czxid;
+
+	return czxid != 0 && dir->known && czxid == list_id(dir);
 }
 
 bool listing_is_valid_locked(const struct fs *fs, struct node *dir)
 {
-	return listing_is_held_locked(dir) && dir->list_valid != 0 &&
-	       dir->list_valid == watch_guard_locked(fs, dir);
+	uint64_t valid = node_dir_of(dir)->list_valid;
+
+	return listing_is_held_locked(dir) && valid != 0 &&
+	       valid == watch_guard_locked(fs, dir);
 }
 
 bool listing_lacks_locked(const struct fs *fs, const struct node *node)
@@ -52,12 +55,12 @@ void listing_drop_locked(struct fs *fs, struct node *dir)
 {
 	struct node *child, *next;
 
-	if (dir->list_czxid == 0)
+	if (node_dir_of(dir)->list_czxid == 0)
 		return;
-	dir->list_czxid = 0;
-	dir->list_valid = 0;
+	dir->dir->list_czxid = 0;
+	dir->dir->list_valid = 0;
 	node_ref(dir);
-	list_for_each_safe (child, next, &dir->children, sibling)
+	for_each_child_safe (child, next, dir)
 		let_go(fs, child);
 	node_put(&fs->nodes, &dir);
 }
@@ -91,7 +94,7 @@ static void adopt_locked(struct fs *fs, struct node *dir,
 	listing_drop_locked(fs, dir);
 	if (!dir->known)
 		return;
-	dir->list_czxid = list_id(dir);
+	node_dir(dir)->list_czxid = list_id(dir);
 	for (i = 0; i < n; i++) {
 		child = node_get(&fs->nodes, dir, names[i]);
 		hold(child);
@@ -118,7 +121,7 @@ static void compare_locked(struct fs *fs, struct node *dir,
 			look_locked(fs, child);
 		node_put(&fs->nodes, &child);
 	}
-	list_for_each_safe (child, next, &dir->children, sibling) {
+	for_each_child_safe (child, next, dir) {
 		if (child->mark != fs->nodes.mark &&
 		    told_anywhere(&child->told))
 			look_locked(fs, child);
@@ -149,15 +152,16 @@ bool listing_learn_locked(struct fs *fs, struct node *dir,
 			  uint64_t guard)
 {
 	uint64_t now = watch_guard_locked(fs, dir);
-	bool late = now != 0 && (now != guard || dir->list_changes != changes);
+	bool late = now != 0 && (now != guard ||
+				 node_dir_of(dir)->list_changes != changes);
 
 	if (listing_is_held_locked(dir))
 		see_locked(fs, dir, names, n, late);
 	else
 		adopt_locked(fs, dir, names, n);
 	if (guard == now)
-		dir->list_valid = guard;
-	return late && dir->list_czxid != 0;
+		node_dir(dir)->list_valid = guard;
+	return late && node_dir_of(dir)->list_czxid != 0;
 }
 
 /* --- listing again ------------------------------------------------------- */

@@ -19,12 +19,11 @@ struct node *node_unnamed(struct node_table *t, struct node *parent,
 	size_t len = strlen(prefix);
 	struct node *node = xcalloc(1, sizeof(*node) + len + 1);
 
-	list_init(&node->children);
 	list_init(&node->sibling);
 	list_init(&node->inodes);
 	list_init(&node->cached);
 	memcpy(node->name, prefix, len);
-	node->null_mzxid = node->queue_pzxid = -1;
+	node->null_mzxid = -1;
 	node->refs = 1;
 	node->unnamed = true;
 	t->n_nodes++;
@@ -44,20 +43,35 @@ static struct node *node_new(struct node_table *t, struct node *parent,
 	node->unnamed = false;
 	if (parent) {
 		htab_add(&t->names, &node->by_name, name_hash(parent, name));
-		list_add_tail(&parent->children, &node->sibling);
+		list_add_tail(&node_dir(parent)->children, &node->sibling);
 	}
 	return node;
 }
 
+struct node_dir *node_dir(struct node *node)
+{
+	if (node->dir)
+		return node->dir;
+	node->dir = xcalloc(1, sizeof(*node->dir));
+	node->dir->queue_pzxid = -1;
+	list_init(&node->dir->children);
+	return node->dir;
+}
+
+const struct node_dir *node_dir_of(const struct node *node)
+{
+	static const struct node_dir none = {.queue_pzxid = -1};
+
+	return node->dir ? node->dir : &none;
+}
+
 struct node *node_next_below(struct node *node, const struct node *top)
 {
-	if (!list_empty(&node->children))
-		return list_first(&node->children, struct node, sibling);
-	while (node != top && node->sibling.next == &node->parent->children)
-		node = node->parent;
-	if (node == top)
-		return NULL;
-	return list_entry(node->sibling.next, struct node, sibling);
+	struct node *next = node_first_child(node);
+
+	for (; !next && node != top; node = node->parent)
+		next = node_next_sibling(node);
+	return next;
 }
 
 struct node *node_find(struct node_table *t, struct node *parent,
@@ -114,6 +128,7 @@ void node_put(struct node_table *t, struct node **p)
 		list_del(&node->sibling);
 		drop_data(t, node);
 		told_release(&node->told);
+		free(node->dir);
 		t->n_nodes--;
 		free(node);
 		node = parent;
@@ -295,7 +310,8 @@ static void retire(struct node_table *t, struct node *node, bool unlinked)
 		inode_retire(inode, unlinked);
 	clear(t, node);
 	node->embryo = node->decided = node->is_dir = false;
-	node->queue_pzxid = -1;
+	if (node->dir)
+		node->dir->queue_pzxid = -1;
 	node->queue_guard = 0;
 	told_lost(&node->told);
 }
@@ -445,14 +461,14 @@ bool node_is_doubtful(const struct node *node)
 	return node->known && !node->is_dir &&
 	       !zstat_is_ephemeral(&node->stat) &&
 	       node->stat.num_children > 0 &&
-	       node->queue_pzxid != node->stat.pzxid;
+	       node_dir_of(node)->queue_pzxid != node->stat.pzxid;
 }
 
 void node_learn_queue(struct node_table *t, struct node *node, bool all)
 {
 	if (!all)
 		return node_has_child(node);
-	node->queue_pzxid = node->stat.pzxid;
+	node_dir(node)->queue_pzxid = node->stat.pzxid;
 	decide_kind(t, node);
 }
 

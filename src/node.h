@@ -56,8 +56,8 @@ struct node {
 	/* The tree. */
 	struct hlink by_name; /* in table->names */
 	struct node *parent;  /* a reference; NULL for the root */
-	struct list children; /* of node */
 	struct list sibling;
+	struct node_dir *dir; /* node_dir(); NULL: nothing of that */
 	struct list inodes; /* the oldest first */
 	int refs;
 
@@ -68,7 +68,6 @@ struct node {
 	enum node_view made_in; /* of an embryo: it says what it will be */
 	bool decided; /* is_dir is */
 	bool is_dir;  /* once a directory, always one */
-	int64_t queue_pzxid; /* then, its children were lock znodes; see kind.h */
 	uint64_t queue_guard; /* the guard under which others would be heard of */
 	bool null;    /* data is null, as of null_mzxid */
 	int64_t null_mzxid;
@@ -81,17 +80,10 @@ struct node {
 
 	/* For those who watch; see told.h, listing.h, watch.h. */
 	struct told told;
-	int64_t list_czxid; /* of the znode whose list is held; 0: none, -1: "/" */
-	uint64_t list_valid; /* the guard under which that list is complete */
 	bool in_list;      /* held by the parent's list */
-	bool watch_asked;  /* of a top-level node: the feed is to watch it */
 	uint32_t mark;     /* the number of the list that had it last */
-	uint32_t list_changes; /* counts events of children coming and going */
-	uint64_t watched;  /* the feed's epoch in which it does */
 	uint64_t valid;    /* the guard under which what is known is so */
 	uint32_t changes;  /* counts what may have changed it */
-	uint32_t births;   /* the same of its children, own changes included */
-	uint32_t counted;  /* births as of which stat has them */
 	uint32_t given;    /* counts versions that openers have been given */
 	bool unread;       /* its data may not be read: no events either */
 
@@ -99,6 +91,19 @@ struct node {
 	uint64_t ino_base;   /* what its inode numbers are made of */
 	bool unnamed;        /* its name is the beginning of one */
 	char name[];
+};
+
+/* What a node has that has children, is listed or watched: most are files. */
+struct node_dir {
+	struct list children; /* of node.sibling */
+	int64_t queue_pzxid; /* then, its children were lock znodes; see kind.h */
+	int64_t list_czxid; /* of the znode whose list is held; 0: none, -1: "/" */
+	uint64_t list_valid; /* the guard under which that list is complete */
+	uint32_t list_changes; /* counts events of children coming and going */
+	uint32_t births;   /* the same, own changes included */
+	uint32_t counted;  /* births as of which node.stat has them */
+	bool watch_asked;  /* of a top-level node: the feed is to watch it */
+	uint64_t watched;  /* the feed's epoch in which it does */
 };
 
 struct inode {
@@ -177,6 +182,35 @@ struct node *node_unnamed(struct node_table *t, struct node *parent,
 struct node *node_ref(struct node *node);
 /* Drop a reference and clear the caller's pointer; NULL is fine. */
 void node_put(struct node_table *t, struct node **node);
+
+/* Made if need be; it stays as long as the node. */
+struct node_dir *node_dir(struct node *node);
+/* All zero, and without a child, if there is none. */
+const struct node_dir *node_dir_of(const struct node *node);
+
+static inline struct node *node_first_child(const struct node *node)
+{
+	return node->dir ? list_first(&node->dir->children, struct node, sibling)
+			 : NULL;
+}
+
+static inline struct node *node_next_sibling(const struct node *node)
+{
+	const struct list *next = node->sibling.next;
+
+	return next == &node->parent->dir->children
+		       ? NULL
+		       : list_entry(next, struct node, sibling);
+}
+
+#define for_each_child(child, node)                                            \
+	for (child = node_first_child(node); child;                            \
+	     child = node_next_sibling(child))
+
+/* As for_each_child, but @child may go in the body. */
+#define for_each_child_safe(child, next, node)                                 \
+	for (child = node_first_child(node);                                   \
+	     child && ((next = node_next_sibling(child)), true); child = next)
 
 /* malloc'ed. */
 char *node_path(const struct node *node);

@@ -137,7 +137,7 @@ static int add_embryos_locked(struct fs *fs, struct dir *dir)
 	struct node *node;
 	int rc = 0;
 
-	list_for_each (node, &parent->children, sibling) {
+	for_each_child (node, parent) {
 		if (!node->embryo || rc < 0)
 			continue;
 		name_to_entry(node->name, parent == fs->nodes.root, entry);
@@ -278,7 +278,7 @@ static int add_known_locked(struct readdir *op)
 	char entry[NAME_ENTRY_MAX + 1];
 	int rc = add_dots(dir);
 
-	list_for_each (node, &parent->children, sibling) {
+	for_each_child (node, parent) {
 		if (rc < 0 || !node->in_list || node->absent)
 			continue;
 		name_to_entry(node->name, at_root, entry);
@@ -490,7 +490,7 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 	fs_lock(fs);
 	gone = op->dir->inode->gone;
 	op->path = node_path(op->dir->inode->node);
-	op->changes = op->dir->inode->node->list_changes;
+	op->changes = node_dir_of(op->dir->inode->node)->list_changes;
 	op->ask = watch_ask_locked(fs, op->dir->inode->node);
 	view = op->dir->inode->view;
 	known = view == VIEW_MAIN && session_is_out_locked(fs) &&

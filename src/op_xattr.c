@@ -59,10 +59,11 @@ static bool is_known_locked(struct fs *fs, const struct inode *inode,
 			    const struct xattr *x, pid_t thread)
 {
 	struct node *node = inode->node;
+	const struct node_dir *dir = node_dir_of(node);
 
 	if (inode->gone)
 		return true;
-	if (x->source == XATTR_OF_CHILDREN && node->births != node->counted)
+	if (x->source == XATTR_OF_CHILDREN && dir->births != dir->counted)
 		return false;
 	return watch_is_usable_locked(fs, node, thread, false);
 }
@@ -79,7 +80,8 @@ static void on_exists(void *arg, const struct zk_result *r)
 	if (r->rc == 0) {
 		node_learn(&fs->nodes, op->node, r->stat, NULL,
 			   op->req.thread);
-		op->node->counted = op->births;
+		if (op->node->dir)
+			op->node->dir->counted = op->births;
 	} else if (r->rc == -ENOENT) {
 		node_gone(&fs->nodes, op->node);
 	}
@@ -111,7 +113,7 @@ static void get_by_asking(struct req *req, struct inode *inode,
 	fs_lock(fs);
 	op->ino = inode->ino;
 	op->node = node_ref(inode->node);
-	op->births = inode->node->births;
+	op->births = node_dir_of(inode->node)->births;
 	path = node_path(inode->node);
 	fs_unlock(fs);
 	zk_exists(fs->zk, path, req_to(&op->req, on_exists, op));

@@ -33,7 +33,7 @@ void own_begin_locked(struct fs *fs, struct own *own, struct node *node,
 	node->valid = 0;
 	node->changes++;
 	if (own->births)
-		node->parent->births++;
+		node_dir(node->parent)->births++;
 	told_credit_begin(&told_way(&node->told)->credit);
 	if (own->lists)
 		told_credit_begin(&fs->own.root_list);
@@ -62,7 +62,7 @@ void own_end_locked(struct fs *fs, struct own *own, bool changed, bool unknown)
 
 	/* The Stat of the parent may have been read since it began. */
 	if (own->births)
-		node->parent->births++;
+		node_dir(node->parent)->births++;
 	foreign = told_credit_end(&told_way(told)->credit,
 				  changed && guard && own->guard == guard,
 				  now_ms());

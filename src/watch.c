@@ -21,7 +21,7 @@ uint64_t watch_guard_locked(const struct fs *fs, struct node *node)
 
 	if (is_outage(fs))
 		return fs->watch.kept;
-	if (!top->parent || top->watched == fs->watch.epoch)
+	if (!top->parent || node_dir_of(top)->watched == fs->watch.epoch)
 		return fs->watch.epoch;
 	return 0;
 }
@@ -100,7 +100,7 @@ bool watch_is_expected_locked(struct node *node)
 {
 	struct node *top = node_top(node);
 
-	return top->watch_asked || top->known || told_anywhere(&top->told);
+	return node_dir_of(top)->watch_asked || top->known || told_anywhere(&top->told);
 }
 
 bool watch_wait_locked(struct fs *fs, struct node *node, struct zk_to to)
@@ -111,11 +111,11 @@ bool watch_wait_locked(struct fs *fs, struct node *node, struct zk_to to)
 
 	if (!w->feed || w->epoch == 0 || watch_guard_locked(fs, node) != 0)
 		return false;
-	if (!top->watch_asked) {
+	if (!node_dir(top)->watch_asked) {
 		path = node_path(top);
 		if (feed_watch(w->feed, path, true) < 0)
 			return false;
-		top->watch_asked = true;
+		top->dir->watch_asked = true;
 		node_ref(top);
 	}
 	zk_wait(fs->zk, top, to);
@@ -142,10 +142,10 @@ bool watch_catch_up_locked(struct fs *fs, struct watch_sync *sync,
 
 static void unwatch_locked(struct fs *fs, struct node *top)
 {
-	if (!top->watch_asked)
+	if (!node_dir_of(top)->watch_asked)
 		return;
-	top->watch_asked = false;
-	top->watched = 0;
+	top->dir->watch_asked = false;
+	top->dir->watched = 0;
 	node_put(&fs->nodes, &top);
 }
 
@@ -155,8 +155,8 @@ void watch_settled_locked(struct fs *fs, struct node *node)
 	_cleanup_free_ char *path = NULL;
 
 	listing_settled_locked(fs, node);
-	if (!node->watch_asked || !node->absent || !list_empty(&node->inodes) ||
-	    told_anywhere(&node->told) || told_is_changing(&node->told) ||
+	if (!node_dir_of(node)->watch_asked || !node->absent ||
+	    !list_empty(&node->inodes) || told_anywhere(&node->told) || told_is_changing(&node->told) ||
 	    told_is_credited(&node->told))
 		return;
 	path = node_path(node);
@@ -213,8 +213,8 @@ static void event_at_locked(struct fs *fs, enum told_event type,
 	if (!parent)
 		return;
 	if (type != TOLD_CHANGED) {
-		parent->list_changes++;
-		parent->births++;
+		node_dir(parent)->list_changes++;
+		node_dir(parent)->births++;
 	}
 	if (type == TOLD_CREATED && kind_is_concerned_locked(parent, slash + 1))
 		look_at_parent_locked(fs, parent);
@@ -230,7 +230,7 @@ static void root_event_locked(struct fs *fs, enum feedproto_event type)
 	if (type == FEEDPROTO_CHANGED)
 		event_locked(fs, TOLD_CHANGED, fs->nodes.root);
 	if (type == FEEDPROTO_CHILD)
-		fs->nodes.root->births++;
+		node_dir(fs->nodes.root)->births++;
 	if (type == FEEDPROTO_CHILD && own_root_list_is_not_locked(fs))
 		listing_relist_root_locked(fs);
 }
@@ -371,8 +371,8 @@ static void on_watching(void *arg, uint64_t epoch, const char *path, int code)
 
 	fs_lock(fs);
 	node = node_find_at(&fs->nodes, path);
-	if (node && node->watch_asked && code == 0)
-		node->watched = epoch;
+	if (node && node_dir_of(node)->watch_asked && code == 0)
+		node->dir->watched = epoch;
 	if (node) {
 		zk_wake(fs->zk, node);
 		if (code != 0)
@@ -462,7 +462,7 @@ static void await_up(struct fs *fs, int timeout_ms)
 	int rc = 0;
 
 	fs_lock(fs);
-	while (!(w->been_up && fs->nodes.root->list_czxid != 0) &&
+	while (!(w->been_up && node_dir_of(fs->nodes.root)->list_czxid != 0) &&
 	       !w->unsupported && rc == 0)
 		rc = cond_wait_until(&w->up, &fs->lock, until);
 	fs_unlock(fs);
@@ -514,7 +514,7 @@ static void release_watches(struct fs *fs)
 {
 	struct node *root = fs->nodes.root, *child, *next;
 
-	list_for_each_safe (child, next, &root->children, sibling)
+	for_each_child_safe (child, next, root)
 		unwatch_locked(fs, child);
 }
 

@@ -346,7 +346,7 @@ static void check_refs(struct model *m, const struct node *node, int i)
 	const struct inode *inode;
 	int want = (m->held[i] != NULL) + (i == 0);
 
-	list_for_each (child, &node->children, sibling)
+	for_each_child (child, node)
 		want++;
 	for_each_inode (inode, node)
 		want++;

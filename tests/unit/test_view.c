@@ -135,7 +135,7 @@ START_TEST(test_unnamed_is_not_found)
 	ck_assert_uint_ne(a->ino, b->ino);
 	nodes_assert_path(a->node, "/task-");
 	ck_assert_ptr_null(node_find(&t, t.root, "task-"));
-	ck_assert(list_empty(&t.root->children));
+	ck_assert(!node_first_child(t.root));
 	/* Nor does it hinder one that is called so. */
 	nodes_file(&t, t.root, "task-", 5, "v");
 	inode_forget(&t, a, 1);
