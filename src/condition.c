@@ -5,7 +5,7 @@ static bool has_handle(const struct inode *inode, pid_t process)
 {
 	const struct file *file;
 
-	list_for_each (file, &inode->files, in_inode) {
+	chain_for_each (file, &inode->files, in_inode) {
 		if (file->process == process)
 			return true;
 	}
@@ -29,7 +29,7 @@ static void set_all(struct inode *inode, pid_t process,
 {
 	struct file *file;
 
-	list_for_each (file, &inode->files, in_inode) {
+	chain_for_each (file, &inode->files, in_inode) {
 		if (file->process != process)
 			continue;
 		file->condition = condition;

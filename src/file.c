@@ -17,7 +17,7 @@ struct file *file_new(struct fs *fs, struct inode *inode, int flags)
 	file->refs = 1;
 	file->inode = inode;
 	file->view = inode->view;
-	list_add_tail(&inode->files, &file->in_inode);
+	chain_add_tail(&inode->files, &file->in_inode);
 	list_add_tail(&fs->files, &file->in_fs);
 	file->append = flags & O_APPEND;
 	file->sync = flags & (O_SYNC | O_DSYNC);
@@ -85,7 +85,7 @@ void file_close(struct fs *fs, struct file *file)
 			 file->run_len);
 	drop_embryo_locked(fs, file->inode);
 	ph = pollers_closed_locked(file);
-	list_del(&file->in_inode);
+	chain_del(&file->in_inode);
 	list_del(&file->in_fs);
 	inode_close(&fs->nodes, file->inode);
 	fs_unlock(fs);

@@ -48,7 +48,7 @@ enum file_condition {
 struct file {
 	struct inode *inode; /* counted by inode_open() */
 	unsigned refs; /* the kernel's handle, and of a flush at the end */
-	struct list in_inode;
+	struct link in_inode;
 	struct list in_fs;
 	enum node_view view; /* where it was opened, see file_view() */
 	bool append;      /* O_APPEND */

@@ -21,7 +21,7 @@ void fs_stat(struct fs *fs, struct inode *inode, struct stat *st)
 	enum attr_kind kind =
 		inode->kind == INODE_DIR ? ATTR_DIR : ATTR_FILE;
 
-	attr_fill(st, inode->ino, kind, inode_stat(inode), &fs->attr);
+	attr_fill(st, inode_number(inode), kind, inode_stat(inode), &fs->attr);
 	if (inode->gone)
 		st->st_nlink = 0;
 }
@@ -67,7 +67,7 @@ static bool may_keep(struct fs *fs, struct inode *inode)
 	    !node->parent || !watch_is_valid_locked(fs, node) || !node->known ||
 	    !is_settled(fs, node) || is_in_another_view(fs, node))
 		return false;
-	list_for_each (file, &inode->files, in_inode) {
+	chain_for_each (file, &inode->files, in_inode) {
 		if (file->dirty || file->cut)
 			return false;
 	}
@@ -77,7 +77,7 @@ static bool may_keep(struct fs *fs, struct inode *inode)
 /* What happens to `.data` changes the times of its directory unseen. */
 double fs_attr_timeout(struct fs *fs, struct inode *inode)
 {
-	if (inode->ino == NODE_ROOT_INO)
+	if (inode_number(inode) == NODE_ROOT_INO)
 		return fs->opt->strict ? 0 : FS_ROOT_TIMEOUT;
 	if (inode->kind == INODE_DIR && !node_is_null(&fs->nodes, inode->node))
 		return 0;
@@ -87,7 +87,7 @@ double fs_attr_timeout(struct fs *fs, struct inode *inode)
 void fs_tell_entry(struct fs *fs, struct inode *inode,
 		   struct fuse_entry_param *e)
 {
-	*e = (struct fuse_entry_param){.ino = inode->ino};
+	*e = (struct fuse_entry_param){.ino = inode_number(inode)};
 	fs_stat(fs, inode, &e->attr);
 	inode->lookups++;
 }

@@ -44,9 +44,13 @@ static inline struct hlink *htab_next(struct hlink *l, uint64_t hash)
 	return l;
 }
 
+static inline struct hlink *htab_first(const struct htab *t, uint64_t hash)
+{
+	return htab_next(t->buckets[hash & t->mask], hash);
+}
+
 #define htab_for_each_hash(l, t, h)                                            \
-	for (l = htab_next((t)->buckets[(h) & (t)->mask], h); l;               \
-	     l = htab_next(l->next, h))
+	for (l = htab_first(t, h); l; l = htab_next(l->next, h))
 
 /* Hashes: of bytes (FNV-1a 64, continued from @seed), of a number. */
 uint64_t htab_hash_bytes(const void *data, size_t len, uint64_t seed);

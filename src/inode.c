@@ -12,7 +12,7 @@ static uint64_t ino_of_base(uint64_t base)
 uint64_t node_child_ino(const struct node *parent, const char *name)
 {
 	return ino_of_base(
-		htab_hash_bytes(name, strlen(name), parent->ino_base));
+		htab_hash_bytes(name, strlen(name), parent->by_name.hash));
 }
 
 /* The next free one if the kernel still holds an older face of the name. */
@@ -20,7 +20,7 @@ static uint64_t pick_ino(struct node_table *t, struct node *node,
 			 enum node_view view, enum inode_kind kind)
 {
 	uint64_t face = (uint64_t)view * 4 + (kind == INODE_DATA ? 1 : 0);
-	uint64_t ino = ino_of_base(node->ino_base + face);
+	uint64_t ino = ino_of_base(node->by_name.hash + face);
 
 	if (!node->parent && face == 0)
 		return NODE_ROOT_INO;
@@ -37,11 +37,9 @@ static struct inode *inode_new(struct node_table *t, struct node *node,
 	inode->node = node_ref(node);
 	inode->view = view;
 	inode->kind = kind;
-	inode->ino = pick_ino(t, node, view, kind);
 	inode->czxid = node->known ? node->stat.czxid : 0;
-	list_init(&inode->files);
-	htab_add(&t->inos, &inode->by_ino, htab_hash_u64(inode->ino));
-	list_add_tail(&node->inodes, &inode->in_node);
+	htab_add(&t->inos, &inode->by_ino, pick_ino(t, node, view, kind));
+	chain_add_tail(&node->inodes, &inode->in_node);
 	return inode;
 }
 
@@ -119,32 +117,25 @@ void inode_retire(struct inode *inode, bool unlinked)
 	inode->gone = true;
 	inode->unlinked = unlinked;
 	inode->last = xcalloc(1, sizeof(*inode->last));
-	*inode->last = inode->node->stat;
-	if (inode->node->data)
-		inode->last_data = blob_ref(inode->node->data);
+	inode->last->stat = inode->node->stat;
+	inode->last->data = blob_ref(node_data(inode->node));
 }
 
 struct inode *inode_find(struct node_table *t, uint64_t ino)
 {
-	uint64_t hash = htab_hash_u64(ino);
-	struct hlink *l;
+	struct hlink *l = htab_first(&t->inos, ino);
 
-	htab_for_each_hash (l, &t->inos, hash) {
-		struct inode *inode = container_of(l, struct inode, by_ino);
-
-		if (inode->ino == ino)
-			return inode;
-	}
-	return NULL;
+	return l ? container_of(l, struct inode, by_ino) : NULL;
 }
 
 static void inode_free(struct node_table *t, struct inode *inode)
 {
 	htab_del(&t->inos, &inode->by_ino);
-	list_del(&inode->in_node);
+	chain_del(&inode->in_node);
 	node_put(t, &inode->node);
+	if (inode->last)
+		blob_unref(inode->last->data);
 	free(inode->last);
-	blob_unref(inode->last_data);
 	free(inode);
 }
 

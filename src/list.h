@@ -75,4 +75,65 @@ static inline void list_splice(struct list *to, struct list *from)
 	     pos = tmp,                                                        \
 	    tmp = list_entry(pos->member.next, __typeof__(*pos), member))
 
+/*
+ * A chain is a list with a head of one pointer, for where there are many that
+ * have one member or none: its end is reached by a walk.  All zero: empty.
+ */
+struct chain {
+	struct link *first;
+};
+
+struct link {
+	struct link *next;
+	struct link **at; /* what points to it */
+};
+
+static inline void chain_add_tail(struct chain *c, struct link *l)
+{
+	struct link **end = &c->first;
+
+	while (*end)
+		end = &(*end)->next;
+	l->next = NULL;
+	l->at = end;
+	*end = l;
+}
+
+/* It must be in a chain. */
+static inline void chain_del(struct link *l)
+{
+	*l->at = l->next;
+	if (l->next)
+		l->next->at = l->at;
+}
+
+/* Move everything in @from to the tail of @to; @from is empty afterwards. */
+static inline void chain_splice(struct chain *to, struct chain *from)
+{
+	struct link *l;
+
+	while ((l = from->first)) {
+		chain_del(l);
+		chain_add_tail(to, l);
+	}
+}
+
+#define chain_entry(l, type, member)                                           \
+	({                                                                     \
+		struct link *link_ = (l);                                      \
+		link_ ? container_of(link_, type, member) : NULL;              \
+	})
+
+#define chain_for_each(pos, chain, member)                                     \
+	for (pos = chain_entry((chain)->first, __typeof__(*pos), member); pos; \
+	     pos = chain_entry(pos->member.next, __typeof__(*pos), member))
+
+/* As chain_for_each, but @pos may be deleted and freed in the body. */
+#define chain_for_each_safe(pos, tmp, chain, member)                           \
+	for (pos = chain_entry((chain)->first, __typeof__(*pos), member);      \
+	     pos && ((tmp = chain_entry(pos->member.next, __typeof__(*pos),    \
+					member)),                              \
+		     true);                                                    \
+	     pos = tmp)
+
 #endif

@@ -76,7 +76,7 @@ void look_seen_locked(struct fs *fs, struct node *node, enum node_view view);
 struct node *look_take_locked(struct fs *fs);
 /* ... and back, when everything has been told.  Takes the reference. */
 void look_told_locked(struct fs *fs, struct node *node);
-/* The same, to be tried again in its turn: into @put_off, a queue like `due`. */
+/* The same, to be tried again in its turn: @put_off is a queue like `due`. */
 void look_put_off_locked(struct fs *fs, struct node *node,
 			 struct list *put_off);
 

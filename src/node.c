@@ -10,27 +10,23 @@
 
 static uint64_t name_hash(const struct node *parent, const char *name)
 {
-	return htab_hash_bytes(name, strlen(name), (uintptr_t)parent);
+	return htab_hash_bytes(name, strlen(name), parent->by_name.hash);
 }
 
 struct node *node_unnamed(struct node_table *t, struct node *parent,
 			  const char *prefix)
 {
 	size_t len = strlen(prefix);
-	struct node *node = xcalloc(1, sizeof(*node) + len + 1);
+	struct node *node = xcalloc(1, offsetof(struct node, name) + len + 1);
 
 	list_init(&node->sibling);
-	list_init(&node->inodes);
-	list_init(&node->cached);
 	memcpy(node->name, prefix, len);
-	node->null_mzxid = -1;
 	node->refs = 1;
 	node->unnamed = true;
 	t->n_nodes++;
 	if (parent) {
 		node->parent = node_ref(parent);
-		node->ino_base = htab_hash_bytes(prefix, len,
-						 parent->ino_base);
+		node->by_name.hash = name_hash(parent, prefix);
 	}
 	return node;
 }
@@ -42,7 +38,7 @@ static struct node *node_new(struct node_table *t, struct node *parent,
 
 	node->unnamed = false;
 	if (parent) {
-		htab_add(&t->names, &node->by_name, name_hash(parent, name));
+		htab_add(&t->names, &node->by_name, node->by_name.hash);
 		list_add_tail(&node_dir(parent)->children, &node->sibling);
 	}
 	return node;
@@ -105,13 +101,14 @@ struct node *node_ref(struct node *node)
 
 static void drop_data(struct node_table *t, struct node *node)
 {
-	/* While there are cached bytes, some node has them. */
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-	if (!node->data)
+	struct node_value *value = steal(node->value);
+
+	if (!value)
 		return;
-	t->cached_bytes -= node->data->len;
-	list_del(&node->cached);
-	blob_assign(&node->data, NULL);
+	t->cached_bytes -= value->data->len;
+	list_del(&value->cached);
+	blob_unref(value->data);
+	free(value);
 }
 
 void node_put(struct node_table *t, struct node **p)
@@ -211,10 +208,12 @@ struct node *node_top(struct node *node)
 
 static void trim_cache(struct node_table *t)
 {
+	/* While there are cached bytes, some node has them. */
 	while (t->cached_bytes > t->cached_max)
-		drop_data(t, list_first(list_empty(&t->cached) ? &t->kept
-							       : &t->cached,
-					struct node, cached));
+		drop_data(t, list_entry(list_empty(&t->cached) ? t->kept.next
+							       : t->cached.next,
+					struct node_value, cached)
+				     ->node);
 }
 
 static struct list *cache_list(struct node_table *t, const struct node *node)
@@ -225,23 +224,26 @@ static struct list *cache_list(struct node_table *t, const struct node *node)
 void node_keep_data(struct node_table *t, struct node *node, bool keep)
 {
 	node->keep_data = keep;
-	if (!node->data)
+	if (!node->value)
 		return;
-	list_del(&node->cached);
-	list_add_tail(cache_list(t, node), &node->cached);
+	list_del(&node->value->cached);
+	list_add_tail(cache_list(t, node), &node->value->cached);
 }
 
 static void set_data(struct node_table *t, struct node *node,
 		     struct blob *data)
 {
+	struct node_value *value;
+
 	drop_data(t, node);
 	node->null = data->null;
-	node->null_mzxid = node->stat.mzxid;
+	node->null_known = true;
 	/* What has no room is not to clear it of everything else. */
 	if (data->len > t->cached_max)
 		return;
-	node->data = blob_ref(data);
-	list_add_tail(cache_list(t, node), &node->cached);
+	value = node->value = xcalloc(1, sizeof(*value));
+	*value = (struct node_value){.node = node, .data = blob_ref(data)};
+	list_add_tail(cache_list(t, node), &value->cached);
 	t->cached_bytes += data->len;
 	trim_cache(t);
 }
@@ -297,7 +299,7 @@ static void clear(struct node_table *t, struct node *node)
 	drop_data(t, node);
 	node->known = node->absent = false;
 	node->valid = 0;
-	node->null_mzxid = -1;
+	node->null_known = false;
 	node->fresh_for = 0;
 }
 
@@ -378,8 +380,10 @@ void node_learn(struct node_table *t, struct node *node,
 			retire(t, node, false);
 		retire_below(t, node, false);
 	}
-	if (node->known && node->stat.mzxid != stat->mzxid)
+	if (node->known && node->stat.mzxid != stat->mzxid) {
 		drop_data(t, node);
+		node->null_known = false;
+	}
 	/* Somebody else was faster: it is what they have made. */
 	if (node->embryo)
 		node->decided = false;
@@ -480,7 +484,7 @@ void node_made_as_file(struct node *node)
 
 bool node_is_fresh(const struct node *node, pid_t thread, bool data)
 {
-	return node->known && (!data || node->data) &&
+	return node->known && (!data || node->value) &&
 	       node->fresh_for == thread &&
 	       now_ms() - node->fresh_at < NODE_FRESH_MS;
 }
@@ -488,8 +492,7 @@ bool node_is_fresh(const struct node *node, pid_t thread, bool data)
 bool node_null_known(const struct node *node)
 {
 	return node->known &&
-	       (node->stat.data_length > 0 ||
-		node->null_mzxid == node->stat.mzxid);
+	       (node->stat.data_length > 0 || node->null_known);
 }
 
 bool node_is_null(const struct node_table *t, const struct node *node)

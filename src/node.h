@@ -52,45 +52,51 @@ enum inode_kind {
 	INODE_DATA, /* `.data` of a directory */
 };
 
+/* In the order of what fits: there may be millions.  HACKING, Speed. */
 struct node {
 	/* The tree. */
-	struct hlink by_name; /* in table->names */
+	struct hlink by_name; /* in table->names; what inode numbers are made of */
 	struct node *parent;  /* a reference; NULL for the root */
 	struct list sibling;
+	struct chain inodes;  /* the oldest first */
 	struct node_dir *dir; /* node_dir(); NULL: nothing of that */
-	struct list inodes; /* the oldest first */
-	int refs;
 
-	/* The znode that is here. */
+	/* The znode that is here: known, and stat is its Stat; or absent. */
+	struct zstat stat;
+	struct node_value *value; /* at stat.mzxid, or NULL; node_data() */
+	int64_t fresh_at; /* ms */
+	pid_t fresh_for;  /* the thread whose system call fetched all this */
+
+	/* For those who watch; see told.h, listing.h, watch.h. */
+	uint32_t mark; /* the number of the list that had it last */
+	struct told told;
+	uint32_t valid;       /* the guard under which what is known is so */
+	uint32_t queue_guard; /* the one under which its kind is; see kind.h */
+	uint32_t changes;     /* counts what may have changed it */
+	uint32_t given; /* counts versions that openers have been given */
+
+	struct turn writers; /* one commit at a time */
+	int refs;
 	bool known;   /* there is one, and stat is its Stat */
 	bool absent;  /* there is none; neither: nothing is known */
 	bool embryo;  /* opened by a create here, not yet at the server */
-	enum node_view made_in; /* of an embryo: it says what it will be */
+	uint8_t made_in; /* enum node_view, of an embryo: what it will be */
 	bool decided; /* is_dir is */
 	bool is_dir;  /* once a directory, always one */
-	uint64_t queue_guard; /* the guard under which others would be heard of */
-	bool null;    /* data is null, as of null_mzxid */
-	int64_t null_mzxid;
-	struct zstat stat;
-	struct blob *data;  /* the value at stat.mzxid, or NULL */
-	struct list cached; /* in table->cached or kept while data is set */
-	bool keep_data;     /* the last of all to be dropped */
-	pid_t fresh_for;    /* the thread whose system call fetched all this */
-	int64_t fresh_at;   /* ms */
-
-	/* For those who watch; see told.h, listing.h, watch.h. */
-	struct told told;
-	bool in_list;      /* held by the parent's list */
-	uint32_t mark;     /* the number of the list that had it last */
-	uint64_t valid;    /* the guard under which what is known is so */
-	uint32_t changes;  /* counts what may have changed it */
-	uint32_t given;    /* counts versions that openers have been given */
-	bool unread;       /* its data may not be read: no events either */
-
-	struct turn writers; /* one commit at a time */
-	uint64_t ino_base;   /* what its inode numbers are made of */
-	bool unnamed;        /* its name is the beginning of one */
+	bool null;    /* its data is null ... */
+	bool null_known; /* ... at stat.mzxid */
+	bool keep_data;  /* the last of all to be dropped */
+	bool unread;  /* its data may not be read: no events either */
+	bool in_list; /* held by the parent's list */
+	bool unnamed; /* its name is the beginning of one */
 	char name[];
+};
+
+/* A value that is kept. */
+struct node_value {
+	struct node *node;
+	struct blob *data;
+	struct list cached; /* in table->cached or kept */
 };
 
 /* What a node has that has children, is listed or watched: most are files. */
@@ -107,25 +113,28 @@ struct node_dir {
 };
 
 struct inode {
-	struct hlink by_ino;
-	struct list in_node;
+	struct hlink by_ino; /* the hash is the number: inode_number() */
+	struct link in_node;
 	struct node *node; /* a reference */
-	uint64_t ino;
-	uint64_t lookups; /* the kernel's count */
-	unsigned opens;   /* handles */
-	struct list files; /* of struct file, see file.h */
-	enum node_view view;
-	enum inode_kind kind;
+	uint64_t lookups;  /* the kernel's count */
+	unsigned opens;    /* handles */
 	pid_t entered; /* the thread that has last met it in `.ephemeral` */
-	bool gone;          /* its znode is no more, or not here any more */
-	bool unlinked;      /* ... because this mount removed it */
+	struct chain files; /* of struct file, see file.h */
 	int64_t czxid;      /* of its znode; 0 while that is not known */
-	struct zstat *last; /* what it was when it went; only if gone */
-	struct blob *last_data; /* the same, if that was known */
+	struct inode_last *last; /* what it was when it went; only if gone */
+	enum node_view view : 8;
+	enum inode_kind kind : 8;
+	bool gone;     /* its znode is no more, or not here any more */
+	bool unlinked; /* ... because this mount removed it */
+};
+
+struct inode_last {
+	struct zstat stat;
+	struct blob *data; /* NULL if that was not known */
 };
 
 #define for_each_inode(inode, node)                                            \
-	list_for_each(inode, &(node)->inodes, in_node)
+	chain_for_each(inode, &(node)->inodes, in_node)
 
 /* How kinds are derived; see node_kind(). */
 struct node_policy {
@@ -138,7 +147,7 @@ struct node_table {
 	struct htab names;
 	struct htab inos;
 	struct node *root;
-	struct list cached; /* of node with data, least recently used first */
+	struct list cached; /* of node_value, least recently used first */
 	struct list kept;   /* the same, with keep_data */
 	size_t cached_bytes;
 	size_t cached_max;
@@ -263,6 +272,12 @@ void node_moved(struct node_table *t, struct node *from, struct node *to,
 void node_exchanged(struct node_table *t, struct node *a, struct node *b);
 /* The znode of an unnamed node is at @node: there are its inodes now. */
 void node_named(struct node_table *t, struct node *unnamed, struct node *node);
+/* The value at node->stat.mzxid if it is kept, else NULL; the node's own. */
+static inline struct blob *node_data(const struct node *node)
+{
+	return node->value ? node->value->data : NULL;
+}
+
 /* Whether its value is dropped only when all others have been. */
 void node_keep_data(struct node_table *t, struct node *node, bool keep);
 /* Its value is not known any more. */
@@ -322,6 +337,11 @@ struct inode *node_believed_inode(const struct node *node, enum node_view view,
 /* One that is gone already, for a znode that was here and is to be removed. */
 struct inode *node_gone_inode(struct node_table *t, struct node *node,
 			      enum node_view view, enum inode_kind kind);
+static inline uint64_t inode_number(const struct inode *inode)
+{
+	return inode->by_ino.hash;
+}
+
 /* NULL if the number is not known. */
 struct inode *inode_find(struct node_table *t, uint64_t ino);
 void inode_forget(struct node_table *t, struct inode *inode, uint64_t n);
@@ -334,7 +354,7 @@ void inode_retire(struct inode *inode, bool unlinked);
 /* What stat(2) is to be made of. */
 static inline const struct zstat *inode_stat(const struct inode *inode)
 {
-	return inode->last ? inode->last : &inode->node->stat;
+	return inode->last ? &inode->last->stat : &inode->node->stat;
 }
 
 #endif

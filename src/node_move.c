@@ -66,30 +66,30 @@ static void pair_up(struct node_table *t, struct node *a, struct node *b,
 	}
 }
 
-static void take_live(struct node *node, struct list *out)
+static void take_live(struct node *node, struct chain *out)
 {
 	struct inode *inode, *next;
 
-	list_init(out);
-	list_for_each_safe (inode, next, &node->inodes, in_node) {
+	*out = (struct chain){0};
+	chain_for_each_safe (inode, next, &node->inodes, in_node) {
 		if (inode->gone)
 			continue;
-		list_del(&inode->in_node);
-		list_add_tail(out, &inode->in_node);
+		chain_del(&inode->in_node);
+		chain_add_tail(out, &inode->in_node);
 	}
 }
 
 /* The references go with the inodes: both nodes are held by their pair. */
-static void give(struct node_table *t, struct list *in, struct node *to)
+static void give(struct node_table *t, struct chain *in, struct node *to)
 {
 	struct inode *inode;
 
-	list_for_each (inode, in, in_node) {
+	chain_for_each (inode, in, in_node) {
 		node_put(t, &inode->node);
 		inode->node = node_ref(to);
 		inode->czxid = 0;
 	}
-	list_splice(&to->inodes, in);
+	chain_splice(&to->inodes, in);
 }
 
 #define SWAP(a, b)                                                             \
@@ -137,7 +137,7 @@ static void swap_pair(struct node_table *t, struct pair *p, swap_told *told)
 	bool a_outdated = is_outdated(p->a, VIEW_MAIN);
 	bool b_outdated = is_outdated(p->b, VIEW_MAIN);
 	bool a_unheard = is_unheard(p->a), b_unheard = is_unheard(p->b);
-	struct list from_a, from_b;
+	struct chain from_a, from_b;
 
 	take_live(p->a, &from_a);
 	take_live(p->b, &from_b);
@@ -193,7 +193,7 @@ void node_moved(struct node_table *t, struct node *from, struct node *to,
 void node_named(struct node_table *t, struct node *unnamed, struct node *node)
 {
 	struct inode *inode;
-	struct list live;
+	struct chain live;
 
 	take_live(unnamed, &live);
 	give(t, &live, node);

@@ -58,7 +58,7 @@ static void known_stat_locked(struct node *node, struct stat *st)
 	if (!inode)
 		return;
 	st->st_mode = kind == INODE_DIR ? S_IFDIR : S_IFREG;
-	st->st_ino = inode->ino;
+	st->st_ino = inode_number(inode);
 }
 
 /* Number and type as far as they are known; readers stat what they must. */

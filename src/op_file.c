@@ -109,12 +109,12 @@ static struct blob *last_base_locked(const struct inode *inode)
 {
 	struct file *file;
 
-	list_for_each (file, &inode->files, in_inode) {
+	chain_for_each (file, &inode->files, in_inode) {
 		if (file->base)
 			return blob_ref(file->base);
 	}
-	return inode->last_data ? blob_ref(inode->last_data)
-				: blob_new(NULL, 0);
+	return inode->last && inode->last->data ? blob_ref(inode->last->data)
+						: blob_new(NULL, 0);
 }
 
 /*
@@ -145,7 +145,7 @@ static bool base_is_in_hand_locked(struct fetch *f)
 	if (file->direct || !watch_is_usable_locked(f->req->fs, node,
 						    f->req->thread, true))
 		return false;
-	blob_assign(&file->base, blob_ref(node->data));
+	blob_assign(&file->base, blob_ref(node_data(node)));
 	file_saw(file, node->stat.mzxid);
 	file->eof = false;
 	return true;
@@ -229,7 +229,7 @@ static int open_check_locked(struct fs *fs, const struct inode *inode,
 	 */
 	if (!inode ||
 	    (inode->gone && (!inode->unlinked || wants_write(flags))) ||
-	    (inode->gone && !inode->opens && !inode->last_data))
+	    (inode->gone && !inode->opens && !inode->last->data))
 		return -ESTALE;
 	if (inode->kind == INODE_DIR)
 		return -EISDIR;

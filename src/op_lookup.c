@@ -454,7 +454,7 @@ static int64_t pending_size_locked(struct inode *inode, struct file *mine,
 
 	if (mine)
 		return file_size(mine);
-	list_for_each (file, &inode->files, in_inode) {
+	chain_for_each (file, &inode->files, in_inode) {
 		if (file->writer == thread && file_size(file) >= 0)
 			return file_size(file);
 	}

@@ -314,7 +314,7 @@ static void rename_embryo(struct rename *op)
 		return rename_again(op, -EBUSY);
 	}
 	for_each_inode (inode, from) {
-		list_for_each (file, &inode->files, in_inode)
+		chain_for_each (file, &inode->files, in_inode)
 			file->cut = file->dirty = true;
 	}
 	from->embryo = !op->to_there;

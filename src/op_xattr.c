@@ -111,7 +111,7 @@ static void get_by_asking(struct req *req, struct inode *inode,
 	op->x = x;
 	op->size = size;
 	fs_lock(fs);
-	op->ino = inode->ino;
+	op->ino = inode_number(inode);
 	op->node = node_ref(inode->node);
 	op->births = node_dir_of(inode->node)->births;
 	path = node_path(inode->node);

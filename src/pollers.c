@@ -23,7 +23,7 @@ void pollers_changed_locked(struct fs *fs, struct node *node)
 	struct file *file;
 
 	for_each_inode (inode, node) {
-		list_for_each (file, &inode->files, in_inode) {
+		chain_for_each (file, &inode->files, in_inode) {
 			if (file->poll && list_empty(&file->polled) &&
 			    pollers_has_news_locked(file))
 				list_add_tail(&fs->polled, &file->polled);

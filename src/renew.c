@@ -38,11 +38,11 @@ static bool may_log(struct fs *fs)
 /* NULL: nothing keeps it from being made again. */
 static const char *why_not(const struct node *node, const char *path)
 {
-	if (!node || !node->known || !node->data)
+	if (!node || !node->known || !node->value)
 		return "its value is not known";
 	if (node->stat.aversion != 0)
 		return "its ACL was changed";
-	if (node->data->len > zk_max_create(path))
+	if (node_data(node)->len > zk_max_create(path))
 		return "it does not fit into a create";
 	return NULL;
 }
@@ -68,7 +68,7 @@ static void take_one_locked(struct fs *fs, const char *path,
 		if (fs->opt->renew)
 			op->why_not = why_not(node, path);
 		if (fs->opt->renew && !op->why_not)
-			op->data = blob_ref(node->data);
+			op->data = blob_ref(node_data(node));
 		list_add_tail(gone, &op->link);
 	}
 	node_put(&fs->nodes, &node);

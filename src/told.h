@@ -158,9 +158,9 @@ static inline bool told_is_of_data(enum told_step step)
 	       step == TOLD_DATA_MODIFY;
 }
 
-/* The way of @t, made if need be; it stays until told_rest() finds it empty. */
+/* The way of @t, made if need be; it is there until told_rest(). */
 struct told_way *told_way(struct told *t);
-/* Forget the way if nothing is on it, as whenever somebody lets go of the name. */
+/* Forget the way if nothing is on it: whenever somebody lets go of the name. */
 void told_rest(struct told *t);
 /* Forget it, whatever is on it. */
 void told_release(struct told *t);

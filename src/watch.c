@@ -84,7 +84,7 @@ bool watch_is_usable_locked(const struct fs *fs, struct node *node,
 {
 	if (node_is_fresh(node, thread, data))
 		return true;
-	return node->known && (!data || node->data) &&
+	return node->known && (!data || node->value) &&
 	       watch_is_valid_locked(fs, node);
 }
 
@@ -156,7 +156,7 @@ void watch_settled_locked(struct fs *fs, struct node *node)
 
 	listing_settled_locked(fs, node);
 	if (!node_dir_of(node)->watch_asked || !node->absent ||
-	    !list_empty(&node->inodes) || told_anywhere(&node->told) || told_is_changing(&node->told) ||
+	    node->inodes.first || told_anywhere(&node->told) || told_is_changing(&node->told) ||
 	    told_is_credited(&node->told))
 		return;
 	path = node_path(node);
@@ -266,7 +266,7 @@ static bool is_to_be_compared(const struct node *node)
 
 	return told_state(told) != TOLD_IDLE || told_is_disputed(told) ||
 	       (told_anywhere(told) &&
-		(told_has_value(told) || !list_empty(&node->inodes)));
+		(told_has_value(told) || node->inodes.first));
 }
 
 /* Returns the directories that were listed, with references. */

@@ -84,7 +84,7 @@ static inline bool nodes_is_gone(const struct node *node, bool unlinked)
 		if (!inode->gone || inode->unlinked != unlinked)
 			return false;
 	}
-	return node->absent && !node->known && !node->embryo && !node->data;
+	return node->absent && !node->known && !node->embryo && !node->value;
 }
 
 /* A chain of nodes; each but the last is held by its child only. */

@@ -11,11 +11,11 @@ static void setup(void)
 	static const pid_t processes[] = {7, 8, 7};
 
 	memset(files, 0, sizeof(files));
-	list_init(&inode.files);
+	inode.files = (struct chain){0};
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		files[i].inode = &inode;
 		files[i].process = processes[i];
-		list_add_tail(&inode.files, &files[i].in_inode);
+		chain_add_tail(&inode.files, &files[i].in_inode);
 	}
 }
 

@@ -171,21 +171,21 @@ START_TEST(test_values_are_kept)
 	e.keep_in = &t;
 	ephemerals_add(&e, "/a");
 	node = value_of(&t, "/a");
-	ck_assert_ptr_nonnull(node->data);
+	ck_assert_ptr_nonnull(node_data(node));
 	/* Others give way first, though they are younger. */
 	ephemerals_add(&e, "/b");
 	value_of(&t, "/b");
 	found = node_at(&t, "/other");
 	node_learn(&t, found, &(struct zstat){.czxid = 2, .mzxid = 2},
-		   node->data, 0);
-	ck_assert_ptr_null(found->data);
+		   node_data(node), 0);
+	ck_assert_ptr_null(found->value);
 	node_put(&t, &found);
-	ck_assert_ptr_nonnull(node->data);
+	ck_assert_ptr_nonnull(node_data(node));
 	/* But the bound is one for them too. */
 	ephemerals_add(&e, "/c");
 	value_of(&t, "/c");
 	ck_assert_uint_le(t.cached_bytes, 12);
-	ck_assert_ptr_null(node->data);
+	ck_assert_ptr_null(node_data(node));
 	ephemerals_del(&e, "/b");
 	ephemerals_clear(&e);
 	ck_assert_uint_eq(t.n_nodes, 1);

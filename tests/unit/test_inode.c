@@ -37,12 +37,13 @@ START_TEST(test_faces)
 		struct inode *f = faces[i / 3][i % 3];
 
 		ck_assert_ptr_eq(node_inode(&t, a, i / 3, i % 3), f);
-		ck_assert_ptr_eq(inode_find(&t, f->ino), f);
+		ck_assert_ptr_eq(inode_find(&t, inode_number(f)), f);
 		ck_assert_ptr_eq(f->node, a);
-		ck_assert_uint_ne(f->ino, 0);
-		ck_assert_uint_ne(f->ino, NODE_ROOT_INO);
+		ck_assert_uint_ne(inode_number(f), 0);
+		ck_assert_uint_ne(inode_number(f), NODE_ROOT_INO);
 		for (int k = 0; k < i; k++)
-			ck_assert_uint_ne(faces[k / 3][k % 3]->ino, f->ino);
+			ck_assert_uint_ne(inode_number(faces[k / 3][k % 3]),
+					  inode_number(f));
 	}
 	node_put(&t, &a);
 	node_table_release(&t);
@@ -69,7 +70,7 @@ START_TEST(test_lookups_keep)
 
 	nodes_init(&t);
 	a = nodes_file(&t, t.root, "a", 5, "v");
-	ino = a->ino;
+	ino = inode_number(a);
 	a->lookups += 9;
 	inode_forget(&t, a, 4);
 	ck_assert_uint_eq(inode_find(&t, ino)->lookups, 6);
@@ -92,7 +93,7 @@ START_TEST(test_forgets_too_much)
 
 	nodes_init(&t);
 	a = nodes_file(&t, t.root, "a", 5, "v");
-	ino = a->ino;
+	ino = inode_number(a);
 	inode_open(a);
 	inode_forget(&t, a, 1000);
 	ck_assert_ptr_eq(inode_find(&t, ino), a);
@@ -130,7 +131,7 @@ START_TEST(test_handles_keep)
 
 	nodes_init(&t);
 	a = nodes_file(&t, t.root, "a", 5, "v");
-	ino = a->ino;
+	ino = inode_number(a);
 	inode_open(a);
 	inode_open(a);
 	inode_forget(&t, a, 1);
@@ -154,8 +155,8 @@ START_TEST(test_number_of_what_is_gone)
 	new = nodes_file(&t, t.root, "a", 8, "w");
 	ck_assert_ptr_ne(new, old);
 	ck_assert_ptr_eq(new->node, old->node);
-	ck_assert_ptr_eq(inode_find(&t, old->ino), old);
-	ck_assert_uint_ne(old->ino, new->ino);
+	ck_assert_ptr_eq(inode_find(&t, inode_number(old)), old);
+	ck_assert_uint_ne(inode_number(old), inode_number(new));
 	inode_forget(&t, old, 1);
 	ck_assert(nodes_is(&t, t.root, "a", new->node));
 	ck_assert_uint_eq(t.n_nodes, 2);
@@ -183,7 +184,7 @@ START_TEST(test_faces_of_what_is_gone)
 	ck_assert(old->gone && old->unlinked);
 	inode_open(old);
 	inode_forget(&t, old, 1);
-	ck_assert_ptr_eq(inode_find(&t, old->ino), old);
+	ck_assert_ptr_eq(inode_find(&t, inode_number(old)), old);
 	inode_close(&t, old);
 	node_put(&t, &a);
 	ck_assert_uint_eq(t.n_nodes, 1);
@@ -207,12 +208,12 @@ START_TEST(test_numbers_of_names)
 	ck_assert_uint_ne(ino, node_child_ino(dir, "b"));
 	ck_assert_uint_ne(ino, node_child_ino(t.root, "a"));
 	a = nodes_file(&t, dir, "a", 5, "v");
-	ck_assert_uint_eq(a->ino, ino);
+	ck_assert_uint_eq(inode_number(a), ino);
 	inode_forget(&t, a, 1);
 	ck_assert_ptr_null(inode_find(&t, ino));
 	/* Once it is forgotten the name has it again, for whatever it is. */
 	a = nodes_file(&t, dir, "a", 9, NULL);
-	ck_assert_uint_eq(a->ino, ino);
+	ck_assert_uint_eq(inode_number(a), ino);
 	node_put(&t, &dir);
 	node_table_release(&t);
 }
@@ -233,7 +234,7 @@ START_TEST(test_numbers_in_use)
 		all[i] = nodes_file(&t, t.root, "a", 5 + i, "v");
 		a = node_ref(all[i]->node);
 		for (int k = 0; k < i; k++)
-			ck_assert_uint_ne(all[k]->ino, all[i]->ino);
+			ck_assert_uint_ne(inode_number(all[k]), inode_number(all[i]));
 		if (i % 3 == 0)
 			node_unlinked(&t, a);
 		else if (i % 3 == 1)
@@ -241,7 +242,7 @@ START_TEST(test_numbers_in_use)
 		node_put(&t, &a); /* else the next czxid replaces it */
 	}
 	for (int i = 0; i < 50; i++)
-		ck_assert_ptr_eq(inode_find(&t, all[i]->ino), all[i]);
+		ck_assert_ptr_eq(inode_find(&t, inode_number(all[i])), all[i]);
 	node_put(&t, &elsewhere);
 	node_table_release(&t);
 }
@@ -257,7 +258,7 @@ START_TEST(test_many)
 	nodes_init(&t);
 	for (int i = 0; i < COUNT; i++) {
 		snprintf(name, sizeof(name), "%d", i);
-		inos[i] = nodes_file(&t, t.root, name, 5, "v")->ino;
+		inos[i] = inode_number(nodes_file(&t, t.root, name, 5, "v"));
 	}
 	ck_assert_uint_eq(t.n_nodes, COUNT + 1);
 	for (int i = 0; i < COUNT; i += 2)

@@ -283,10 +283,10 @@ START_TEST(test_learn)
 	nodes_learn(&t, a, 5, 6, "v1");
 	ck_assert(a->known);
 	ck_assert_int_eq(a->stat.mzxid, 6);
-	ck_assert_mem_eq(a->data->data, "v1", 2);
+	ck_assert_mem_eq(node_data(a)->data, "v1", 2);
 	ck_assert_uint_eq(t.cached_bytes, 2);
 	nodes_learn(&t, a, 5, 7, "three");
-	ck_assert_uint_eq(a->data->len, 5);
+	ck_assert_uint_eq(node_data(a)->len, 5);
 	ck_assert_uint_eq(t.cached_bytes, 5);
 	node_put(&t, &a);
 	ck_assert_uint_eq(t.cached_bytes, 0);
@@ -315,7 +315,7 @@ START_TEST(test_learn_older)
 	for (size_t i = 0; i < ARRAY_SIZE(older); i++) {
 		node_learn(&t, a, &older[i], stale, 2);
 		ck_assert_mem_eq(&a->stat, &known, sizeof(known));
-		ck_assert_ptr_eq(a->data, data);
+		ck_assert_ptr_eq(node_data(a), data);
 		ck_assert(node_is_fresh(a, 1, true));
 	}
 	blob_unref(data);
@@ -337,11 +337,11 @@ START_TEST(test_learn_without_data)
 	nodes_learn(&t, a, 5, 6, "v1");
 	stat.pzxid = 9;
 	node_learn(&t, a, &stat, NULL, 1);
-	ck_assert_ptr_nonnull(a->data);
+	ck_assert_ptr_nonnull(node_data(a));
 	ck_assert_int_eq(a->stat.pzxid, 9);
 	stat.mzxid = 10;
 	node_learn(&t, a, &stat, NULL, 1);
-	ck_assert_ptr_null(a->data);
+	ck_assert_ptr_null(node_data(a));
 	ck_assert_uint_eq(t.cached_bytes, 0);
 	node_put(&t, &a);
 	node_table_release(&t);
@@ -368,7 +368,7 @@ START_TEST(test_fresh)
 	node_unknown(&t, a);
 	ck_assert(!node_is_fresh(a, NODES_THREAD, false));
 	ck_assert(!node_is_fresh(a, 0, false));
-	ck_assert_ptr_null(a->data);
+	ck_assert_ptr_null(node_data(a));
 	node_put(&t, &a);
 	node_table_release(&t);
 }

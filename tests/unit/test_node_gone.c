@@ -37,7 +37,7 @@ START_TEST(test_gone)
 	/* The places stay. */
 	nodes_assert_path(ib->node, "/a/b");
 	ck_assert(nodes_is(&t, t.root, "a", a));
-	ck_assert_ptr_eq(inode_find(&t, ia->ino), ia);
+	ck_assert_ptr_eq(inode_find(&t, inode_number(ia)), ia);
 	ck_assert(!node_is_fresh(a, NODES_THREAD, false));
 	node_gone(&t, a); /* a second time */
 	node_unlinked(&t, a);
@@ -184,7 +184,7 @@ START_TEST(test_another_znode)
 	ck_assert(!new->gone);
 	ck_assert_int_eq(new->czxid, 8);
 	ck_assert_int_eq(old->czxid, 5);
-	ck_assert_uint_ne(new->ino, old->ino);
+	ck_assert_uint_ne(inode_number(new), inode_number(old));
 	ck_assert_ptr_eq(old->node, a);
 	/* Everybody who asks for the place meets the new one. */
 	ck_assert_ptr_eq(node_find_inode(a, VIEW_MAIN, INODE_FILE), new);
@@ -210,8 +210,8 @@ START_TEST(test_learn_after_gone)
 	ck_assert(a->known && !a->absent && old->gone);
 	new = face(&t, a);
 	ck_assert_ptr_ne(new, old);
-	ck_assert_mem_eq(a->data->data, "v2", 2);
-	ck_assert_mem_eq(old->last_data->data, "v1", 2);
+	ck_assert_mem_eq(node_data(a)->data, "v2", 2);
+	ck_assert_mem_eq(old->last->data->data, "v1", 2);
 	node_put(&t, &a);
 	node_table_release(&t);
 }
@@ -257,7 +257,7 @@ START_TEST(test_identity_of_the_unknown)
 	ck_assert_int_eq(node_kind(same->node), INODE_DIR);
 	nodes_learn(&t, other->node, 10, 10, "v");
 	ck_assert(other->gone && below->gone);
-	ck_assert_int_eq(other->last->czxid, 6);
+	ck_assert_int_eq(other->last->stat.czxid, 6);
 	ck_assert_int_eq(node_kind(other->node), INODE_FILE);
 	node_table_release(&t);
 }
@@ -311,8 +311,8 @@ START_TEST(test_last_stat_and_data)
 	ck_assert_int_eq(inode_stat(file)->czxid, 5);
 	ck_assert_int_eq(inode_stat(file)->data_length, 9);
 	ck_assert_int_eq(inode_stat(data)->czxid, 5);
-	ck_assert_mem_eq(file->last_data->data, "old value", 9);
-	ck_assert_mem_eq(data->last_data->data, "old value", 9);
+	ck_assert_mem_eq(file->last->data->data, "old value", 9);
+	ck_assert_mem_eq(data->last->data->data, "old value", 9);
 	ck_assert_uint_eq(t.cached_bytes, 0); /* not the cache's any more */
 	node_put(&t, &a);
 	inode_forget(&t, file, 1);
@@ -333,7 +333,7 @@ START_TEST(test_last_data_not_known)
 	a = nodes_file(&t, t.root, "a", 5, "v1");
 	node_learn(&t, a->node, &stat, NULL, NODES_THREAD);
 	node_gone(&t, a->node);
-	ck_assert_ptr_null(a->last_data);
+	ck_assert_ptr_null(a->last->data);
 	ck_assert_int_eq(inode_stat(a)->mzxid, 6);
 	node_table_release(&t);
 }
@@ -355,7 +355,7 @@ START_TEST(test_inode_of_what_is_to_go)
 	ck_assert_int_eq(inode_stat(gone)->czxid, 5);
 	live = face(&t, a);
 	ck_assert_ptr_ne(live, gone);
-	ck_assert_uint_ne(live->ino, gone->ino);
+	ck_assert_uint_ne(inode_number(live), inode_number(gone));
 	node_unlinked(&t, a);
 	ck_assert(live->unlinked && !gone->unlinked);
 	node_put(&t, &a);

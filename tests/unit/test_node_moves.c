@@ -7,7 +7,7 @@
 /* Nothing is known, and it may be there. */
 static bool is_unknown(const struct node *node)
 {
-	return !node->known && !node->absent && !node->data;
+	return !node->known && !node->absent && !node_data(node);
 }
 
 /* The live inode of the main view that is at @path; NULL if none is. */
@@ -82,18 +82,18 @@ START_TEST(test_move)
 	nodes_init(&t);
 	dir = make(&t, "/from/a", 5, NULL);
 	child = make(&t, "/from/a/child", 6, "c");
-	ino = child->ino;
+	ino = inode_number(child);
 	from = node_find_at(&t, "/from/a");
 	to = node_at(&t, "/to/b");
 	node_moved(&t, from, to, VIEW_MAIN);
 	/* The places stay, what the kernel holds moves. */
 	nodes_assert_path(from, "/from/a");
 	ck_assert(from->absent && !from->known && !from->is_dir);
-	ck_assert(list_empty(&from->inodes));
+	ck_assert(!from->inodes.first);
 	ck_assert_ptr_eq(at(&t, "/to/b"), dir);
 	ck_assert_ptr_eq(at(&t, "/to/b/child"), child);
 	ck_assert(!dir->gone && !child->gone);
-	ck_assert_uint_eq(child->ino, ino);
+	ck_assert_uint_eq(inode_number(child), ino);
 	/* They are other znodes, of which nothing is known, but the kind. */
 	ck_assert(is_unknown(to) && is_unknown(child->node));
 	ck_assert_int_eq(node_kind(to), INODE_DIR);
@@ -106,7 +106,7 @@ START_TEST(test_move)
 	/* What comes at the old place has another number. */
 	new = nodes_file(&t, from->parent, "a", 10, NULL);
 	ck_assert_ptr_eq(new->node, from);
-	ck_assert_uint_ne(new->ino, dir->ino);
+	ck_assert_uint_ne(inode_number(new), inode_number(dir));
 	node_put(&t, &from);
 	node_put(&t, &to);
 	node_table_release(&t);
@@ -229,8 +229,8 @@ START_TEST(test_move_over_another)
 	ck_assert_ptr_null(at(&t, "/a"));
 	ck_assert_ptr_null(at(&t, "/b/below"));
 	ck_assert_int_eq(inode_stat(b)->czxid, 6);
-	ck_assert_mem_eq(b->last_data->data, "w", 1);
-	ck_assert_mem_eq(below->last_data->data, "x", 1);
+	ck_assert_mem_eq(b->last->data->data, "w", 1);
+	ck_assert_mem_eq(below->last->data->data, "x", 1);
 	nodes_learn(&t, a->node, 9, 9, "v");
 	ck_assert_int_eq(inode_stat(a)->czxid, 9);
 	ck_assert_int_eq(inode_stat(b)->czxid, 6);
@@ -464,7 +464,7 @@ START_TEST(test_exchange_leaves_what_is_gone)
 	ck_assert_ptr_eq(at(&t, "/a"), b);
 	ck_assert_ptr_eq(at(&t, "/b"), a);
 	nodes_assert_path(gone->node, "/a");
-	ck_assert_mem_eq(gone->last_data->data, "old", 3);
+	ck_assert_mem_eq(gone->last->data->data, "old", 3);
 	node_table_release(&t);
 }
 END_TEST
@@ -493,7 +493,7 @@ START_TEST(test_deep)
 	node_exchanged(&t, a, b);
 	ck_assert_msg(nodes_cpu_seconds() - start < 6, "it took %.1f s",
 		      nodes_cpu_seconds() - start);
-	ck_assert(!list_empty(&other->inodes));
+	ck_assert(!!other->inodes.first);
 	node_put(&t, &a);
 	node_put(&t, &b);
 	node_put(&t, &other);
@@ -517,14 +517,14 @@ START_TEST(test_cache_drops_the_oldest)
 	nodes_learn(&t, f[0]->node, 5, 5, "123");
 	f[3] = nodes_file(&t, t.root, "d", 5, "123");
 	ck_assert_uint_eq(t.cached_bytes, 9);
-	ck_assert_ptr_null(f[1]->node->data);
-	ck_assert_ptr_nonnull(f[0]->node->data);
+	ck_assert_ptr_null(node_data(f[1]->node));
+	ck_assert_ptr_nonnull(node_data(f[0]->node));
 	ck_assert(f[1]->node->known && !node_is_fresh(f[1]->node, 4711, true));
 	f[4] = nodes_file(&t, t.root, "e", 5, "1234567890");
 	ck_assert_uint_eq(t.cached_bytes, 10);
 	for (int i = 0; i < 4; i++)
-		ck_assert_ptr_null(f[i]->node->data);
-	ck_assert_ptr_nonnull(f[4]->node->data);
+		ck_assert_ptr_null(node_data(f[i]->node));
+	ck_assert_ptr_nonnull(node_data(f[4]->node));
 	node_table_release(&t);
 }
 END_TEST
@@ -540,7 +540,7 @@ START_TEST(test_cache_of_nothing)
 	b = nodes_file(&t, t.root, "b", 6, NULL);
 	c = nodes_file(&t, t.root, "c", 7, "x");
 	ck_assert_uint_eq(t.cached_bytes, 0);
-	ck_assert_ptr_null(c->node->data);
+	ck_assert_ptr_null(node_data(c->node));
 	ck_assert(node_null_known(a->node) && !node_is_null(&t, a->node));
 	ck_assert(node_null_known(b->node) && node_is_null(&t, b->node));
 	ck_assert(node_null_known(c->node) && !node_is_null(&t, c->node));
@@ -557,8 +557,8 @@ START_TEST(test_cache_of_too_much)
 	node_table_init(&t, "/", (struct node_policy){0}, 10);
 	a = nodes_file(&t, t.root, "a", 5, "123");
 	b = nodes_file(&t, t.root, "b", 6, "12345678901");
-	ck_assert_ptr_null(b->node->data);
-	ck_assert_ptr_nonnull(a->node->data);
+	ck_assert_ptr_null(node_data(b->node));
+	ck_assert_ptr_nonnull(node_data(a->node));
 	ck_assert_uint_eq(t.cached_bytes, 3);
 	node_table_release(&t);
 }

@@ -215,12 +215,12 @@ static void add_face(struct model *m, struct face *f, struct inode *inode,
 
 	for (int k = 0; k < INODES; k++)
 		if (m->f[k].inode && (m->f[k].inode == inode ||
-				      m->f[k].ino == inode->ino))
+				      m->f[k].ino == inode_number(inode)))
 			FAIL(m, "the number of an inode that is known");
 	inode->lookups++;
 	*f = (struct face){
 		.inode = inode,
-		.ino = inode->ino,
+		.ino = inode_number(inode),
 		.place = place,
 		.view = inode->view,
 		.kind = inode->kind,
@@ -294,7 +294,7 @@ static void check_face(struct model *m, const struct face *f)
 	const struct inode *inode = f->inode;
 	char path[64], *at;
 
-	if (inode_find(&m->t, f->ino) != inode || inode->ino != f->ino)
+	if (inode_find(&m->t, f->ino) != inode || inode_number(inode) != f->ino)
 		FAIL(m, "an inode has lost its number");
 	if (inode->lookups != f->lookups || inode->opens != f->opens)
 		FAIL(m, "counts");
@@ -313,8 +313,9 @@ static void check_face(struct model *m, const struct face *f)
 	if (f->gone && (inode_stat(inode)->czxid != f->last_czxid ||
 			inode_stat(inode)->mzxid != f->last_mzxid))
 		FAIL(m, "%s: the last Stat has changed", path);
-	if (inode->last_data && (!f->gone ||
-				 !is_value(inode->last_data, f->last_mzxid)))
+	if (f->gone != !!inode->last)
+		FAIL(m, "%s: what it was at last", path);
+	if (f->gone && !is_value(inode->last->data, f->last_mzxid))
 		FAIL(m, "%s: the last value has changed", path);
 }
 
@@ -368,21 +369,21 @@ static void check_known(struct model *m, const struct node *node, int i)
 	if (node->stat.czxid != p->czxid || node->stat.mzxid != p->mzxid)
 		FAIL(m, "%d: czxid %d, not %d", i,
 		     (int)node->stat.czxid, (int)p->czxid);
-	if (node->data && !node->known)
+	if (node_data(node) && !node->known)
 		FAIL(m, "%d: a value of nobody knows what", i);
-	if (!is_value(node->data, p->mzxid))
+	if (!is_value(node_data(node), p->mzxid))
 		FAIL(m, "%d: another value", i);
 }
 
 static void check_cache(struct model *m)
 {
+	struct node_value *value;
 	size_t bytes = 0;
-	struct node *node;
 
-	list_for_each (node, &m->t.cached, cached) {
-		if (!node->data)
-			FAIL(m, "in the cache without a value");
-		bytes += node->data->len;
+	list_for_each (value, &m->t.cached, cached) {
+		if (value->node->value != value)
+			FAIL(m, "in the cache, and not of its node");
+		bytes += value->data->len;
 	}
 	if (bytes != m->t.cached_bytes || bytes > CACHE)
 		FAIL(m, "%zu bytes, counted %zu", bytes, m->t.cached_bytes);

@@ -132,7 +132,7 @@ START_TEST(test_unnamed_is_not_found)
 	a = open_unnamed(&t, t.root);
 	b = open_unnamed(&t, t.root);
 	ck_assert_ptr_ne(a->node, b->node);
-	ck_assert_uint_ne(a->ino, b->ino);
+	ck_assert_uint_ne(inode_number(a), inode_number(b));
 	nodes_assert_path(a->node, "/task-");
 	ck_assert_ptr_null(node_find(&t, t.root, "task-"));
 	ck_assert(!node_first_child(t.root));
@@ -156,7 +156,7 @@ START_TEST(test_named)
 
 	nodes_init(&t);
 	inode = open_unnamed(&t, t.root);
-	ino = inode->ino;
+	ino = inode_number(inode);
 	unnamed = node_ref(inode->node);
 	node = node_get(&t, t.root, "task-0000000007");
 	nodes_learn(&t, node, 5, 5, "v");
@@ -164,7 +164,7 @@ START_TEST(test_named)
 	ck_assert_ptr_eq(inode->node, node);
 	ck_assert_ptr_eq(inode_find(&t, ino), inode);
 	ck_assert_int_eq(inode->czxid, 5);
-	ck_assert(!unnamed->embryo && list_empty(&unnamed->inodes));
+	ck_assert(!unnamed->embryo && !unnamed->inodes.first);
 	node_put(&t, &unnamed);
 	/* It is a face of its own, and goes with its znode. */
 	ck_assert_ptr_ne(node_inode(&t, node, VIEW_MAIN, INODE_FILE), inode);
