@@ -10,6 +10,7 @@ void htab_init(struct htab *t)
 	t->buckets = xcalloc(HTAB_MIN, sizeof(*t->buckets));
 	t->mask = HTAB_MIN - 1;
 	t->count = 0;
+	t->salt = (uintptr_t)t->buckets | 1; /* wherever the kernel has put it */
 }
 
 void htab_release(struct htab *t)
@@ -18,47 +19,50 @@ void htab_release(struct htab *t)
 	*t = (struct htab){0};
 }
 
+static void add(struct htab *t, struct hlink *l)
+{
+	struct hlink **head = htab_bucket(t, l->hash);
+
+	l->next = *head;
+	*head = l;
+}
+
 /* With no memory for another size, this one goes on. */
 static void resize(struct htab *t, size_t n)
 {
-	struct hlink **buckets = calloc(n, sizeof(*buckets));
+	struct htab other = *t;
 	size_t i;
 
-	if (!buckets)
+	other.buckets = calloc(n, sizeof(*other.buckets));
+	other.mask = n - 1;
+	if (!other.buckets)
 		return;
 	for (i = 0; i <= t->mask; i++) {
 		struct hlink *l = t->buckets[i];
 
 		while (l) {
 			struct hlink *next = l->next;
-			struct hlink **head = &buckets[l->hash & (n - 1)];
 
-			l->next = *head;
-			*head = l;
+			add(&other, l);
 			l = next;
 		}
 	}
 	free(t->buckets);
-	t->buckets = buckets;
-	t->mask = n - 1;
+	*t = other;
 }
 
 void htab_add(struct htab *t, struct hlink *l, uint64_t hash)
 {
-	struct hlink **head;
-
 	if (t->count > t->mask)
 		resize(t, (t->mask + 1) * 2);
-	head = &t->buckets[hash & t->mask];
 	l->hash = hash;
-	l->next = *head;
-	*head = l;
+	add(t, l);
 	t->count++;
 }
 
 void htab_del(struct htab *t, struct hlink *l)
 {
-	struct hlink **p = &t->buckets[l->hash & t->mask];
+	struct hlink **p = htab_bucket(t, l->hash);
 
 	while (*p != l)
 		p = &(*p)->next;

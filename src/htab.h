@@ -5,7 +5,8 @@
 /*
  * An intrusive hash table with chaining, that doubles when it is full and
  * halves when it is nearly empty, so that forgetting gives the memory back.
- * The caller hashes and compares:
+ * The caller hashes and compares; where in the table it comes to is salted, so
+ * that nobody who chooses names can choose buckets:
  *
  *	struct hlink *l;
  *	htab_for_each_hash(l, &t, hash) {
@@ -29,6 +30,7 @@ struct htab {
 	struct hlink **buckets;
 	size_t mask; /* number of buckets less one */
 	size_t count;
+	uint64_t salt;
 };
 
 void htab_init(struct htab *t);
@@ -44,9 +46,14 @@ static inline struct hlink *htab_next(struct hlink *l, uint64_t hash)
 	return l;
 }
 
+static inline struct hlink **htab_bucket(const struct htab *t, uint64_t hash)
+{
+	return &t->buckets[(hash * t->salt >> 32) & t->mask];
+}
+
 static inline struct hlink *htab_first(const struct htab *t, uint64_t hash)
 {
-	return htab_next(t->buckets[hash & t->mask], hash);
+	return htab_next(*htab_bucket(t, hash), hash);
 }
 
 #define htab_for_each_hash(l, t, h)                                            \
