@@ -138,5 +138,73 @@ START_TEST(test_splice)
 }
 END_TEST
 
+/* --- chains -------------------------------------------------------------- */
+
+struct ring {
+	struct link link;
+	int n;
+};
+
+static void fill_chain(struct chain *c, struct ring *rings, int first, int last)
+{
+	*c = (struct chain){0};
+	for (int n = first; n <= last; n++) {
+		rings[n].n = n;
+		chain_add_tail(c, &rings[n].link);
+	}
+}
+
+static int digits_of_chain(const struct chain *c)
+{
+	struct ring *r;
+	int seen = 0;
+
+	chain_for_each (r, c, link)
+		seen = seen * 10 + r->n;
+	return seen;
+}
+
+START_TEST(test_chain)
+{
+	struct ring rings[10];
+	struct ring *r, *next;
+	struct chain c;
+
+	fill_chain(&c, rings, 1, 4);
+	chain_del(&rings[1].link);
+	ck_assert_int_eq(digits_of_chain(&c), 234);
+	chain_del(&rings[3].link);
+	ck_assert_int_eq(digits_of_chain(&c), 24);
+	chain_del(&rings[4].link);
+	chain_add_tail(&c, &rings[1].link);
+	ck_assert_int_eq(digits_of_chain(&c), 21);
+	chain_for_each_safe (r, next, &c, link) {
+		chain_del(&r->link);
+		memset(r, 0xee, sizeof(*r)); /* as good as freed */
+	}
+	ck_assert_ptr_null(c.first);
+	ck_assert_int_eq(digits_of_chain(&c), 0);
+}
+END_TEST
+
+START_TEST(test_chain_splice)
+{
+	static const int want[3][3] = {{0, 4, 45}, {1, 14, 145}, {12, 124, 1245}};
+	struct ring rings[10];
+	struct chain to, from;
+
+	for (int a = 0; a < 3; a++) {
+		for (int b = 0; b < 3; b++) {
+			fill_chain(&to, rings, 1, a);
+			fill_chain(&from, rings, 4, 3 + b);
+			chain_splice(&to, &from);
+			ck_assert_int_eq(digits_of_chain(&to), want[a][b]);
+			ck_assert_ptr_null(from.first);
+		}
+	}
+}
+END_TEST
+
 UNIT_MAIN("list", test_add, test_del, test_del_twice,
-	  test_del_all_while_walking, test_splice)
+	  test_del_all_while_walking, test_splice, test_chain,
+	  test_chain_splice)
