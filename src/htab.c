@@ -10,7 +10,7 @@ void htab_init(struct htab *t)
 	t->buckets = xcalloc(HTAB_MIN, sizeof(*t->buckets));
 	t->mask = HTAB_MIN - 1;
 	t->count = 0;
-	t->salt = (uintptr_t)t->buckets | 1; /* wherever the kernel has put it */
+	t->salt = (uintptr_t)t->buckets | 1; /* where the kernel has put it */
 }
 
 void htab_release(struct htab *t)

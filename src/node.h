@@ -55,7 +55,7 @@ enum inode_kind {
 /* In the order of what fits: there may be millions.  HACKING, Speed. */
 struct node {
 	/* The tree. */
-	struct hlink by_name; /* in table->names; what inode numbers are made of */
+	struct hlink by_name; /* in table->names; inode numbers come of it */
 	struct node *parent;  /* a reference; NULL for the root */
 	struct list sibling;
 	struct chain inodes;  /* the oldest first */
@@ -102,7 +102,7 @@ struct node_value {
 /* What a node has that has children, is listed or watched: most are files. */
 struct node_dir {
 	struct list children; /* of node.sibling */
-	int64_t queue_pzxid; /* then, its children were lock znodes; see kind.h */
+	int64_t queue_pzxid; /* then, all children were locks'; see kind.h */
 	int64_t list_czxid; /* of the znode whose list is held; 0: none, -1: "/" */
 	uint64_t list_valid; /* the guard under which that list is complete */
 	uint32_t list_changes; /* counts events of children coming and going */
@@ -199,8 +199,9 @@ const struct node_dir *node_dir_of(const struct node *node);
 
 static inline struct node *node_first_child(const struct node *node)
 {
-	return node->dir ? list_first(&node->dir->children, struct node, sibling)
-			 : NULL;
+	if (!node->dir)
+		return NULL;
+	return list_first(&node->dir->children, struct node, sibling);
 }
 
 static inline struct node *node_next_sibling(const struct node *node)

@@ -100,7 +100,8 @@ bool watch_is_expected_locked(struct node *node)
 {
 	struct node *top = node_top(node);
 
-	return node_dir_of(top)->watch_asked || top->known || told_anywhere(&top->told);
+	return node_dir_of(top)->watch_asked || top->known ||
+	       told_anywhere(&top->told);
 }
 
 bool watch_wait_locked(struct fs *fs, struct node *node, struct zk_to to)
@@ -156,8 +157,8 @@ void watch_settled_locked(struct fs *fs, struct node *node)
 
 	listing_settled_locked(fs, node);
 	if (!node_dir_of(node)->watch_asked || !node->absent ||
-	    node->inodes.first || told_anywhere(&node->told) || told_is_changing(&node->told) ||
-	    told_is_credited(&node->told))
+	    node->inodes.first || told_anywhere(&node->told) ||
+	    told_is_changing(&node->told) || told_is_credited(&node->told))
 		return;
 	path = node_path(node);
 	if (fs->watch.feed)

@@ -234,7 +234,8 @@ START_TEST(test_numbers_in_use)
 		all[i] = nodes_file(&t, t.root, "a", 5 + i, "v");
 		a = node_ref(all[i]->node);
 		for (int k = 0; k < i; k++)
-			ck_assert_uint_ne(inode_number(all[k]), inode_number(all[i]));
+			ck_assert_uint_ne(inode_number(all[k]),
+					  inode_number(all[i]));
 		if (i % 3 == 0)
 			node_unlinked(&t, a);
 		else if (i % 3 == 1)

@@ -189,7 +189,8 @@ END_TEST
 
 START_TEST(test_chain_splice)
 {
-	static const int want[3][3] = {{0, 4, 45}, {1, 14, 145}, {12, 124, 1245}};
+	static const int want[3][3] = {
+		{0, 4, 45}, {1, 14, 145}, {12, 124, 1245}};
 	struct ring rings[10];
 	struct chain to, from;
 

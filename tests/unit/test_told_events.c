@@ -64,7 +64,8 @@ END_TEST
 /* A name that nobody was told of yet is there for the kernel all the same. */
 START_TEST(test_renamed_before_it_is_told)
 {
-	_cleanup_told_ struct told from = told_of(nothing), to = told_of(nothing);
+	_cleanup_told_ struct told from = told_of(nothing);
+	_cleanup_told_ struct told to = told_of(nothing);
 
 	told_renamed(&from, &to);
 	told_moved_here(&to, VIEW_MAIN);
