@@ -308,8 +308,15 @@ void look_put_off_locked(struct fs *fs, struct node *node,
 
 /* --- life ---------------------------------------------------------------- */
 
+static void on_doubt(void *arg, struct node *node)
+{
+	look_locked(arg, node);
+}
+
 void look_init(struct fs *fs)
 {
+	fs->nodes.doubt = on_doubt;
+	fs->nodes.arg = fs;
 	list_init(&fs->look.waiting);
 	list_init(&fs->look.due);
 	list_init(&fs->look.open);

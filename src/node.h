@@ -153,6 +153,13 @@ struct node_table {
 	size_t cached_max;
 	size_t n_nodes;
 	uint32_t mark; /* the number of the last list */
+
+	/*
+	 * Called by a rename: what is at @node now may not be what was told, and
+	 * no change that is under way looks at it when it ends.  May be NULL.
+	 */
+	void (*doubt)(void *arg, struct node *node);
+	void *arg;
 };
 
 #define NODE_ROOT_INO 1 /* FUSE_ROOT_ID */

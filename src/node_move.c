@@ -32,6 +32,27 @@ static void add_pair(struct pairs *pairs, struct node *a, struct node *b)
 	pairs->v[pairs->n++] = (struct pair){node_ref(a), node_ref(b)};
 }
 
+/*
+ * What others have removed is in no transaction that looks at it in the end,
+ * and nothing holds it where it has come to.
+ */
+static void doubt(struct node_table *t, struct node *node)
+{
+	if (t->doubt && told_is_idle(&node->told) &&
+	    told_take_again(&node->told))
+		t->doubt(t->arg, node);
+}
+
+static void doubt_pairs(struct node_table *t, struct pairs *pairs)
+{
+	size_t i;
+
+	for (i = 0; i < pairs->n; i++) {
+		doubt(t, pairs->v[i].a);
+		doubt(t, pairs->v[i].b);
+	}
+}
+
 static void release_pairs(struct node_table *t, struct pairs *pairs)
 {
 	size_t i;
@@ -123,13 +144,18 @@ static bool is_unheard(const struct node *node)
 	       mzxid != node->stat.mzxid;
 }
 
-/* What is still to be told at one name is to be told at the other. */
+/*
+ * What is still to be told at one name is to be told at the other.  Its event
+ * may still come, but of the one: at the other, nothing else has it looked at.
+ */
 static void carry(struct told *to, bool outdated, bool unheard)
 {
 	if (outdated)
 		told_lost(to);
 	if (unheard)
 		told_unheard(to);
+	if (outdated || unheard)
+		told_way(to)->again = true;
 }
 
 static void swap_pair(struct node_table *t, struct pair *p, swap_told *told)
@@ -167,7 +193,6 @@ static void swap(struct node_table *t, struct pairs *pairs, swap_told *told)
 		node_unknown(t, pairs->v[0].a);
 		node_unknown(t, pairs->v[0].b);
 	}
-	release_pairs(t, pairs);
 }
 
 void node_moved(struct node_table *t, struct node *from, struct node *to,
@@ -186,8 +211,9 @@ void node_moved(struct node_table *t, struct node *from, struct node *to,
 	for (n = from; n; n = node_next_below(n, from))
 		n->absent = true;
 	told_moved_here(&to->told, view);
-	if (outdated)
-		told_lost(&to->told);
+	carry(&to->told, outdated, false);
+	doubt_pairs(t, &pairs);
+	release_pairs(t, &pairs);
 }
 
 void node_named(struct node_table *t, struct node *unnamed, struct node *node)
@@ -212,5 +238,7 @@ void node_exchanged(struct node_table *t, struct node *a, struct node *b)
 	pair_up(t, a, b, &pairs);
 	pair_up(t, b, a, &both);
 	swap(t, &both, told_exchanged);
+	doubt_pairs(t, &both);
+	release_pairs(t, &both);
 	release_pairs(t, &pairs);
 }

@@ -42,6 +42,8 @@ struct rename {
 	bool to_there;
 	struct zstat to_stat;
 	struct blob *to_data;
+	bool of_dirs;
+	struct watch_sync sync;
 	int tries;
 };
 
@@ -53,6 +55,7 @@ static void forget_try(struct rename *op)
 	subtree_release(&op->target);
 	blob_assign(&op->to_data, NULL);
 	op->to_there = false;
+	op->sync = (struct watch_sync){0};
 }
 
 static void rename_end(struct rename *op, int rc)
@@ -233,6 +236,36 @@ static void rename_send(struct rename *op)
 	change_multi(&op->req, &ops, on_multi, op);
 }
 
+static void rename_catch_up(struct rename *op);
+
+static void on_caught_up(void *arg, const struct zk_result *r)
+{
+	struct rename *op = arg;
+
+	if (r->rc < 0)
+		rename_end(op, r->rc);
+	else
+		rename_catch_up(op);
+}
+
+/*
+ * What others have changed in a directory has to be heard of while that is
+ * where they have: at the new name, no event tells of it.
+ */
+static void rename_catch_up(struct rename *op)
+{
+	struct fs *fs = op->req.fs;
+	bool wait;
+
+	fs_lock(fs);
+	wait = op->of_dirs &&
+	       watch_catch_up_locked(fs, &op->sync,
+				     req_to(&op->req, on_caught_up, op));
+	fs_unlock(fs);
+	if (!wait)
+		rename_send(op);
+}
+
 /* --- what is there -------------------------------------------------------- */
 
 /* A file onto a directory and the like, as rename(2) has it. */
@@ -255,6 +288,7 @@ static int learn_both_locked(struct rename *op)
 {
 	struct fs *fs = op->req.fs;
 	struct node_table *t = &fs->nodes;
+	bool from_dir, to_dir;
 
 	subtree_learn_locked(&op->source);
 	if (op->flags & RENAME_EXCHANGE)
@@ -262,9 +296,11 @@ static int learn_both_locked(struct rename *op)
 	else if (op->to_there)
 		node_learn(t, op->to.node, &op->to_stat, op->to_data,
 			   op->req.thread);
-	op->to_file = op->to_there && node_kind(op->to.node) == INODE_FILE;
-	return check_kinds(op, node_kind(op->from.node) == INODE_DIR,
-			   node_kind(op->to.node) == INODE_DIR);
+	from_dir = node_kind(op->from.node) == INODE_DIR;
+	to_dir = node_kind(op->to.node) == INODE_DIR;
+	op->to_file = op->to_there && !to_dir;
+	op->of_dirs = from_dir || (op->to_there && to_dir);
+	return check_kinds(op, from_dir, to_dir);
 }
 
 static void rename_collected(struct rename *op)
@@ -278,7 +314,7 @@ static void rename_collected(struct rename *op)
 	if (rc < 0)
 		rename_end(op, rc);
 	else
-		rename_send(op);
+		rename_catch_up(op);
 }
 
 static void on_target_tree(struct subtree *s, int rc)

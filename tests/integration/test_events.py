@@ -527,6 +527,72 @@ def test_rename_of_what_others_have_replaced(mount, source, zk, target):
         assert get(m / W / "g") == b"after"
 
 
+@contextlib.contextmanager
+def guarded(m, path):
+    """All that has been looked at is kept by the kernel: no message for it."""
+    def is_kept():
+        marks = []
+        for _ in range(3):
+            marks.append(status.status(m)["messages"])
+            os.stat(path)
+        return marks[2] - marks[1] == marks[1] - marks[0]
+
+    wait_for(is_kept)
+    yield
+
+
+def test_rename_of_what_is_heard_of_late(mount, server, chroot, zk):
+    """It has found another one, of which no event tells at the new name."""
+    plant(zk, {"f": b"v"})
+    with Proxy(server.hostport) as proxy, Inotify() as notify:
+        m = mount(proxy.hostport + chroot)
+        notify.add_watch(m / W)
+        with held(m / W / "f"), guarded(m, m / W / "f"):
+            with proxy.late_feeds():
+                zk.delete(f"/{W}/f")
+                zk.create(f"/{W}/f", b"another")
+                os.rename(m / W / "f", m / W / "g")
+            seen = notify.until(lambda evs: "CREATE g" in map(str, evs))
+            assert by_name(map(str, seen)) == {
+                "f": ["MOVED_FROM"], "g": ["MOVED_TO", "DELETE", "CREATE"]}
+            assert get(m / W / "g") == b"another"
+        m.stop()
+
+
+def test_rename_of_a_directory_that_is_heard_of_late(mount, server, chroot,
+                                                     zk):
+    plant(zk, {"d": None, "d/set": b"1", "d/replaced": b"2", "d/gone": b"3",
+               "d/same": b"4", "d/sub": None, "d/sub/set": b"5"})
+    with Proxy(server.hostport) as proxy, Inotify() as notify:
+        m = mount(proxy.hostport + chroot)
+        notify.add_watch(m / W / "d")
+        notify.add_watch(m / W / "d/sub")
+        model.walk(m / W)
+        with guarded(m, m / W / "d/sub/set"):
+            with proxy.late_feeds():
+                zk.set(f"/{W}/d/set", b"new")
+                zk.set(f"/{W}/d/sub/set", b"newer")
+                zk.delete(f"/{W}/d/replaced")
+                zk.create(f"/{W}/d/replaced", b"another")
+                zk.delete(f"/{W}/d/gone")
+                zk.create(f"/{W}/d/new", b"6")
+                mv = subprocess.Popen(["mv", m / W / "d", m / W / "e"])
+                wait_for(lambda: procs.waits_for_fuse(mv.pid) or
+                         mv.poll() is not None)
+            assert mv.wait(20 * SLOW) == 0
+            seen = notify.until(lambda evs: {
+                "DELETE gone", "CREATE replaced", "CREATE new"} <=
+                set(map(str, evs)) and list(map(str, evs)).count(
+                    "CLOSE_WRITE set") == 2)
+        assert by_name(map(str, seen)) == {
+            "": ["MOVE_SELF"], "set": [*SET, *SET], "gone": ["DELETE"],
+            "replaced": ["DELETE", "CREATE"], "new": ["CREATE"]}
+        assert model.walk(m / W / "e") == {
+            "": None, "set": "new", "replaced": "another", "same": "4",
+            "new": "6", "sub": None, "sub/set": "newer"}
+        m.stop()
+
+
 def test_rename_of_a_directory_with_news(mount, source, zk):
     """What has not been told of its children is told at the new name."""
     plant(zk, {"d": None, "d/set": b"1", "d/replaced": b"2", "d/same": b"3"})

@@ -20,6 +20,8 @@ class Connection:
         self.closed = False
         self._frames = b""
         self._first = True      # the connect request has no opcode
+        self.flowing = threading.Event()    # to the client
+        self.flowing.set()
         self._pumps = [self._up, self._down]
         for pump in list(self._pumps):
             threading.Thread(target=self._run, args=(pump,),
@@ -38,6 +40,7 @@ class Connection:
 
     def close(self):
         self.closed = True
+        self.flowing.set()
         for s in (self.client, self.server):
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
@@ -46,7 +49,8 @@ class Connection:
         self._pump(self.client, self.server, self._note)
 
     def _down(self):
-        self._pump(self.server, self.client, lambda data: None)
+        self._pump(self.server, self.client,
+                   lambda data: self.flowing.wait())
 
     def _pump(self, source, sink, note):
         with contextlib.suppress(OSError):
@@ -128,6 +132,16 @@ class Proxy:
         for c in feeds:
             c.close()
         return len(feeds)
+
+    @contextlib.contextmanager
+    def late_feeds(self):
+        """What feeds are told meanwhile, they are told afterwards."""
+        feeds = self.feeds()
+        for c in feeds:
+            c.flowing.clear()
+        yield
+        for c in feeds:
+            c.flowing.set()
 
     def sessions(self):
         """The connections that are there and are no feed."""
