@@ -527,8 +527,7 @@ def test_rename_of_what_others_have_replaced(mount, source, zk, target):
         assert get(m / W / "g") == b"after"
 
 
-@contextlib.contextmanager
-def guarded(m, path):
+def await_guarded(m, path):
     """All that has been looked at is kept by the kernel: no message for it."""
     def is_kept():
         marks = []
@@ -538,7 +537,6 @@ def guarded(m, path):
         return marks[2] - marks[1] == marks[1] - marks[0]
 
     wait_for(is_kept)
-    yield
 
 
 def test_rename_of_what_is_heard_of_late(mount, server, chroot, zk):
@@ -547,7 +545,8 @@ def test_rename_of_what_is_heard_of_late(mount, server, chroot, zk):
     with Proxy(server.hostport) as proxy, Inotify() as notify:
         m = mount(proxy.hostport + chroot)
         notify.add_watch(m / W)
-        with held(m / W / "f"), guarded(m, m / W / "f"):
+        with held(m / W / "f"):
+            await_guarded(m, m / W / "f")
             with proxy.late_feeds():
                 zk.delete(f"/{W}/f")
                 zk.create(f"/{W}/f", b"another")
@@ -568,22 +567,22 @@ def test_rename_of_a_directory_that_is_heard_of_late(mount, server, chroot,
         notify.add_watch(m / W / "d")
         notify.add_watch(m / W / "d/sub")
         model.walk(m / W)
-        with guarded(m, m / W / "d/sub/set"):
-            with proxy.late_feeds():
-                zk.set(f"/{W}/d/set", b"new")
-                zk.set(f"/{W}/d/sub/set", b"newer")
-                zk.delete(f"/{W}/d/replaced")
-                zk.create(f"/{W}/d/replaced", b"another")
-                zk.delete(f"/{W}/d/gone")
-                zk.create(f"/{W}/d/new", b"6")
-                mv = subprocess.Popen(["mv", m / W / "d", m / W / "e"])
-                wait_for(lambda: procs.waits_for_fuse(mv.pid) or
-                         mv.poll() is not None)
-            assert mv.wait(20 * SLOW) == 0
-            seen = notify.until(lambda evs: {
-                "DELETE gone", "CREATE replaced", "CREATE new"} <=
-                set(map(str, evs)) and list(map(str, evs)).count(
-                    "CLOSE_WRITE set") == 2)
+        await_guarded(m, m / W / "d/sub/set")
+        with proxy.late_feeds():
+            zk.set(f"/{W}/d/set", b"new")
+            zk.set(f"/{W}/d/sub/set", b"newer")
+            zk.delete(f"/{W}/d/replaced")
+            zk.create(f"/{W}/d/replaced", b"another")
+            zk.delete(f"/{W}/d/gone")
+            zk.create(f"/{W}/d/new", b"6")
+            mv = subprocess.Popen(["mv", m / W / "d", m / W / "e"])
+            wait_for(lambda: procs.waits_for_fuse(mv.pid) or
+                     mv.poll() is not None)
+        assert mv.wait(20 * SLOW) == 0
+        seen = notify.until(lambda evs: {
+            "DELETE gone", "CREATE replaced", "CREATE new"} <=
+            set(map(str, evs)) and list(map(str, evs)).count(
+                "CLOSE_WRITE set") == 2)
         assert by_name(map(str, seen)) == {
             "": ["MOVE_SELF"], "set": [*SET, *SET], "gone": ["DELETE"],
             "replaced": ["DELETE", "CREATE"], "new": ["CREATE"]}

@@ -215,7 +215,8 @@ def usual(call, *args):
 
 def main():
     kind, seed, count, *args = json.loads(sys.argv[1])
-    storm = {"remote": Remote, "local": Local, "dense": Dense}[kind](args, random.Random(seed))
+    kinds = {"remote": Remote, "local": Local, "dense": Dense}
+    storm = kinds[kind](args, random.Random(seed))
     done = 0
     while done < count or not select.select([sys.stdin], [], [], 0)[0]:
         storm.change(done)
