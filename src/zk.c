@@ -150,6 +150,7 @@ static void on_watch(zhandle_t *zh, int type, int library_state,
 	if (is_connected(state)) {
 		changed = set_session_locked(zk, zh);
 		set_server_locked(zk, zh);
+		zkcall_watch_all_again_locked(zk);
 	}
 	zk_kick_locked(zk);
 	pthread_cond_broadcast(&zk->changed);

@@ -241,9 +241,11 @@ void zk_wait_ms(struct zk *zk, const void *key, int ms, struct zk_to to);
 void zk_wake(struct zk *zk, const void *key);
 
 /*
- * Wait until there is no znode at @path: rc is 0 then.  It is read, and watched
- * by this session until it goes.  There is no deadline while there is a
- * connection; without one for `timeout`, or with the end of the session, -EIO.
+ * Wait until there is no znode at @path: rc is 0 then.  It is watched by this
+ * session, and read: at first, with each new connection, and once in a session
+ * timeout, so that a watch that gets lost, wherever, costs a while and not for
+ * ever.  There is no deadline while there is a connection; without one for
+ * `timeout`, or with the end of the session, -EIO.
  */
 void zk_gone(struct zk *zk, const char *path, struct zk_to to);
 

@@ -85,7 +85,7 @@ struct zk_call {
 	bool answered;            /* the owner has its answer */
 	bool unknown;             /* a change that may have taken place */
 	bool fired;               /* the watch it set has, before the answer */
-	int64_t deadline;         /* ms; while held */
+	int64_t deadline;         /* ms; while held, or to ask again */
 	int64_t give_up_at;       /* ms; 0 unless its owner was interrupted */
 	int fail_rc;              /* while in failed */
 	int fail_code;
@@ -173,6 +173,10 @@ void zkcall_complete(struct zk *zk, struct zk_call *call, struct zk_result *r,
  * zkcall_take(), is kept until zkcall_watch_fired().
  */
 void zkcall_watch(struct zk *zk, struct zk_call *call);
+/* It is asked for once more. */
+void zkcall_watch_again_locked(struct zk *zk, struct zk_call *call);
+/* There is a connection again: so are all of them. */
+void zkcall_watch_all_again_locked(struct zk *zk);
 /* Something has happened to the znode at @path; @gone: it is no more. */
 void zkcall_watch_fired(struct zk_handle *h, const char *path, bool gone);
 

@@ -360,14 +360,21 @@ static int64_t expire_watching_locked(struct zk *zk, int64_t now)
 {
 	int64_t until = zk->lost_at ? zk->lost_at + zk->config.timeout_ms : 0;
 	struct zk_call *call, *tmp;
+	int64_t next = 0;
 
 	list_for_each_safe (call, tmp, &zk->watching, link) {
+		int64_t end = until ? until : call->deadline;
+
 		if (call->give_up_at)
 			zkcall_fail_locked(zk, call, -EINTR, 0);
-		else if (until && until <= now)
+		else if (end > now)
+			next = earliest(next, end);
+		else if (until)
 			zkcall_fail_locked(zk, call, -EIO, ZCONNECTIONLOSS);
+		else
+			zkcall_watch_again_locked(zk, call);
 	}
-	return list_empty(&zk->watching) ? 0 : until;
+	return next;
 }
 
 static struct zk_call *next_given_up_locked(struct zk *zk, int64_t now,

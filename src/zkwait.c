@@ -52,7 +52,7 @@ void zk_gone(struct zk *zk, const char *path, struct zk_to to)
 }
 
 /* A watch tells once: ask again. */
-static void watch_again_locked(struct zk *zk, struct zk_call *call)
+void zkcall_watch_again_locked(struct zk *zk, struct zk_call *call)
 {
 	call->fired = false;
 	call->deadline = now_ms() + zk->config.timeout_ms;
@@ -61,14 +61,27 @@ static void watch_again_locked(struct zk *zk, struct zk_call *call)
 	zk_kick_locked(zk);
 }
 
+/*
+ * The library sets its watches again on a new connection, but nobody looks
+ * whether the server has.
+ */
+void zkcall_watch_all_again_locked(struct zk *zk)
+{
+	struct zk_call *call, *tmp;
+
+	list_for_each_safe (call, tmp, &zk->watching, link)
+		zkcall_watch_again_locked(zk, call);
+}
+
 void zkcall_watch(struct zk *zk, struct zk_call *call)
 {
 	pthread_mutex_lock(&zk->lock);
 	if (zk->closing || call->answered) {
 		zkcall_fail_locked(zk, call, -EIO, ZCLOSING);
 	} else if (call->fired) {
-		watch_again_locked(zk, call);
+		zkcall_watch_again_locked(zk, call);
 	} else {
+		call->deadline = now_ms() + zk->granted_ms;
 		list_add_tail(&zk->watching, &call->link);
 		zk_kick_locked(zk); /* it may be interrupted already */
 	}
@@ -102,7 +115,7 @@ void zkcall_watch_fired(struct zk_handle *h, const char *path, bool gone)
 		if (gone)
 			zkcall_fail_locked(zk, call, 0, ZOK);
 		else
-			watch_again_locked(zk, call);
+			zkcall_watch_again_locked(zk, call);
 	}
 	mark_fired_locked(zk, h, path);
 	pthread_mutex_unlock(&zk->lock);

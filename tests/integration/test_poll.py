@@ -224,7 +224,8 @@ def test_a_daemon_that_is_killed(m, f):
 
 
 def test_a_change_during_an_outage(mount, client, own_server):
-    zk = client(own_server.hostport)
+    # A server that starts may accept a client and never answer it.
+    zk = client(own_server.hostport, timeout=5 * SLOW)
     zk.create("/f", b"0")
     m = mount(own_server.hostport, "session_timeout=5", "timeout=60")
     with opened(m / "f", os.O_RDONLY) as fd:

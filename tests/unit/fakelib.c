@@ -311,6 +311,7 @@ struct fakelib *fakelib_new(void)
 	/* By this zookeeper_init2() finds it: there are no globals. */
 	snprintf(f->hosts, sizeof(f->hosts), "fake:%p", (void *)f);
 	f->last_session = 0x1000;
+	f->granted_ms = FAKELIB_TIMEOUT_MS;
 	return f;
 }
 
@@ -422,9 +423,9 @@ int zookeeper_close(zhandle_t *zh)
 	return ZOK;
 }
 
-int zoo_recv_timeout(zhandle_t *zh _unused_)
+int zoo_recv_timeout(zhandle_t *zh)
 {
-	return FAKELIB_TIMEOUT_MS;
+	return zh->f->granted_ms;
 }
 
 const clientid_t *zoo_client_id(zhandle_t *zh)

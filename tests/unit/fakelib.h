@@ -40,7 +40,7 @@
 
 struct fakelib;
 
-/* What every session is granted. */
+/* What sessions are granted, unless a test has it otherwise. */
 #define FAKELIB_TIMEOUT_MS 4321
 /* Where a server without a quorum is. */
 #define FAKELIB_READ_ONLY_SERVER "127.0.0.1:2180"
@@ -97,6 +97,7 @@ struct fakelib {
 	bool connect_at_once; /* new handles are connected, and have said so,
 				 before zookeeper_init2() returns */
 	bool on_ipv6;         /* the server is at [::1]:2181, not 127.0.0.1 */
+	int granted_ms;       /* to every session; FAKELIB_TIMEOUT_MS */
 	int refuse_init;      /* so many zookeeper_init2() return NULL */
 	int refuse_auth;      /* so many zoo_add_auth() ZINVALIDSTATE */
 	/* Within zookeeper_close(), not locked, the handle still alive. */

@@ -138,6 +138,44 @@ START_TEST(test_without_a_connection)
 }
 END_TEST
 
+/* From now on, and no event tells of it. */
+static void gone_silently(struct zktest *t)
+{
+	fakelib_lock(t->f);
+	t->f->plan = none_there;
+	fakelib_unlock(t->f);
+}
+
+START_TEST(test_gone_during_an_outage)
+{
+	struct zktest t = {0};
+	struct zkprobe p;
+
+	connected(&t, NULL, NEVER_MS);
+	ask(&p, &t, "/p", NULL);
+	fakelib_lose(t.f, ZCONNECTIONLOSS);
+	gone_silently(&t);
+	fakelib_connect(t.f);
+	assert_answer(&p, 0);
+	zktest_close(&t);
+}
+END_TEST
+
+START_TEST(test_gone_without_an_event)
+{
+	struct fakelib *f = fakelib_new();
+	struct zktest t = {0};
+	struct zkprobe p;
+
+	f->granted_ms = 50;
+	zktest_connect(&t, f, NEVER_MS);
+	ask(&p, &t, "/p", NULL);
+	gone_silently(&t);
+	assert_answer(&p, 0);
+	zktest_close(&t);
+}
+END_TEST
+
 /* Without a connection for too long. */
 START_TEST(test_lost)
 {
@@ -224,6 +262,7 @@ START_TEST(test_fires_before_the_answer)
 }
 END_TEST
 
-UNIT_MAIN("zk_gone", test_there_is_none, test_not_to_be_read, test_deleted, test_changed,
-	  test_without_a_connection, test_lost, test_expired, test_interrupted,
-	  test_closed, test_fires_before_the_answer)
+UNIT_MAIN("zk_gone", test_there_is_none, test_not_to_be_read, test_deleted,
+	  test_changed, test_without_a_connection, test_gone_during_an_outage,
+	  test_gone_without_an_event, test_lost, test_expired,
+	  test_interrupted, test_closed, test_fires_before_the_answer)
