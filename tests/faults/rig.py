@@ -213,6 +213,17 @@ class Rig:
         except AssertionError:
             self.problems.append("nothing works any more for " +
                                  ", ".join(p.name for p in behind))
+            self.problems += self._states()
+
+    def _states(self):
+        """Who is in line for the lock, and what the daemons know."""
+        top = f"/t/{COUNTER}"
+        for name in self.zk.retry(self.zk.get_children, top):
+            stat = self.zk.exists(f"{top}/{name}")
+            if stat:
+                yield f"in line: {name}, session {stat.ephemeralOwner:#x}"
+        for m in self.mounts:
+            yield (m / ".znodefs/status").read_text()
 
     def stop_load(self):
         """End the programs, and see what they have seen."""
