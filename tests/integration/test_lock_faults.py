@@ -118,13 +118,17 @@ def test_a_write_under_a_lost_lock_is_not_sent(own_server, client, mount):
 
 @pytest.fixture
 def outage(own_server, client, mount):
-    """Functions that connect kazoo, which is slow to come back, and mount."""
+    """Functions that connect kazoo, which is slow to come back, and mount.
+
+    A server that starts may accept a client and never answer it, which the
+    client notices after two thirds of its session timeout.
+    """
     def connect():
         return client(own_server.hostport)
 
     def mounted(*options):
-        return mount(own_server.hostport + "/t", "session_timeout=60",
-                     *options, allow=".")
+        return mount(own_server.hostport + "/t",
+                     f"session_timeout={9 * SLOW:g}", *options, allow=".")
 
     zk = connect()
     zk.create("/t", None)
