@@ -61,9 +61,27 @@ static void known_stat_locked(struct node *node, struct stat *st)
 	st->st_ino = inode_number(inode);
 }
 
+/*
+ * As node_find().  Names are asked for in the order in which the children
+ * mostly stand, and *@last is the one that was found before.
+ */
+static struct node *find_next_locked(struct fs *fs, struct node *parent,
+				     const char *znode, struct node **last)
+{
+	struct node *next = *last ? node_next_sibling(*last) : NULL;
+
+	if (next && !next->unnamed && strcmp(next->name, znode) == 0)
+		node_ref(next);
+	else
+		next = node_find(&fs->nodes, parent, znode);
+	*last = next;
+	return next;
+}
+
 /* Number and type as far as they are known; readers stat what they must. */
 static void entry_stat_locked(struct fs *fs, struct dir *dir,
-			      const char *entry, struct stat *st)
+			      const char *entry, struct node **last,
+			      struct stat *st)
 {
 	struct node *parent = dir->inode->node;
 	char znode[NAME_ENTRY_MAX + 1];
@@ -75,7 +93,7 @@ static void entry_stat_locked(struct fs *fs, struct dir *dir,
 	    name_to_znode(entry, parent == fs->nodes.root, znode) < 0)
 		return;
 	st->st_ino = node_child_ino(parent, znode);
-	node = node_find(&fs->nodes, parent, znode);
+	node = find_next_locked(fs, parent, znode, last);
 	if (node && node->decided && watch_guard_locked(fs, node))
 		known_stat_locked(node, st);
 	node_put(&fs->nodes, &node);
@@ -103,6 +121,7 @@ static void readdir_answer(struct readdir *op)
 	_cleanup_free_ char *buf = malloc(op->size);
 	struct fs *fs = op->req.fs;
 	struct dir *dir = op->dir;
+	struct node *last = NULL; /* others have a reference, or it is gone */
 	size_t used = 0, i;
 
 	if (!buf)
@@ -114,7 +133,7 @@ static void readdir_answer(struct readdir *op)
 		struct stat st = {0};
 		size_t len;
 
-		entry_stat_locked(fs, dir, entry, &st);
+		entry_stat_locked(fs, dir, entry, &last, &st);
 		len = fuse_add_direntry(op->req.freq, buf + used,
 					op->size - used, entry, &st,
 					(off_t)(i + 1));
