@@ -25,6 +25,7 @@
 #include "ahead.h"
 #include "announce.h"
 #include "attr.h"
+#include "device.h"
 #include "ephemerals.h"
 #include "erase.h"
 #include "listing.h"
@@ -43,6 +44,7 @@ struct fs {
 	const struct options *opt;
 	struct zk *zk;
 	struct fuse_session *se;
+	struct device device; /* of the thread that runs the loop */
 	struct attr_policy attr;
 	atomic_bool serving; /* the mount is there: say what happens */
 	void (*ready)(void *arg); /* the kernel has said hello */

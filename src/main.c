@@ -177,8 +177,9 @@ static int mount_and_serve(struct program *p)
 	p->fs.ready_arg = p;
 	if (fuse_session_mount(se, p->opt.mountpoint) != 0)
 		return -EIO; /* libfuse has said why */
+	rc = device_attach(&p->fs, se);
 	announce_start(&p->fs);
-	rc = fuse_set_signal_handlers(se) == 0 ? serve(p) : -EIO;
+	rc = rc == 0 && fuse_set_signal_handlers(se) == 0 ? serve(p) : -EIO;
 	if (zk_get_state(p->fs.zk) == ZK_CONNECTED)
 		flush_all(&p->fs, FLUSH_MS);
 	fs_stop(&p->fs);

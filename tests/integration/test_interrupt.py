@@ -11,6 +11,8 @@ import pytest
 
 from harness import procs, sizes
 from harness.files import fails, get, put
+from harness.status import status
+from harness.tree import create_all
 from harness.wait import SLOW, wait_equal, wait_for
 
 pytestmark = pytest.mark.deadline(90)
@@ -25,6 +27,8 @@ def hung(own_server, client, mount):
     for i in range(30):
         zk.create(f"/t/n{i}", b"v")
     zk.create("/t/known", b"v")
+    create_all(zk, [("/t/d", None),
+                    *((f"/t/d/n{i}", b"v") for i in range(20))])
     zk.stop()
     m = mount(f"{own_server.hostport}/t", "timeout=60", allow=".")
     assert get(m / "known") == b"v"
@@ -88,11 +92,24 @@ def test_a_slow_request_blocks_nobody_else(hung, own_server, fault):
     start = time.monotonic()
     assert os.stat(hung.path)
     assert os.statvfs(hung.path)
+    assert status(hung)
     assert time.monotonic() - start < PROMPT * SLOW
     for proc in waiting:
         proc.send_signal(signal.SIGINT)
     for proc in waiting:
         assert proc.wait(PROMPT * SLOW) == -signal.SIGINT
+
+
+def test_lookups_in_one_directory_do_not_wait_for_each_other(hung, own_server):
+    os.stat(hung / "d")
+    own_server.pause()
+    waiting = [background("cat", hung / f"d/n{i}") for i in range(20)]
+    wait_for(lambda: status(hung)["requests_in_flight"] >= len(waiting),
+             what="each is on its way to the server")
+    own_server.resume()
+    for proc in waiting:
+        assert proc.communicate(timeout=PROMPT * SLOW)[0] == b"v"
+        assert proc.returncode == 0
 
 
 @pytest.mark.parametrize("fault", ["pause", "kill"])
@@ -130,7 +147,7 @@ def test_daemon_ends_with_many_requests_in_flight(hung, own_server, signum):
     waiting = background("cat", hung / "n1")
     blocked(waiting)
     hung.kill(signum)
-    status = hung.wait(PROMPT * SLOW)
+    code = hung.wait(PROMPT * SLOW)
     for t in threads:
         t.join(PROMPT * SLOW)
         assert not t.is_alive()
@@ -142,7 +159,7 @@ def test_daemon_ends_with_many_requests_in_flight(hung, own_server, signum):
         hung.destroy()
         hung.check_gone()
     else:
-        assert status == 0
+        assert code == 0
         hung.stop()
 
 
