@@ -83,6 +83,12 @@ struct fs {
  * it walks: for so long stat(1) may not notice that a daemon was killed.
  */
 #define FS_ROOT_TIMEOUT 1.0
+/*
+ * And of a file that an open has just made: the kernel looks at them once more
+ * before the open is over.  It counts in ticks of its clock, and takes this for
+ * the next.
+ */
+#define FS_MADE_TIMEOUT 1e-6
 
 /* As zk_open(), which it calls.  fs_stop() and fs_release() in any case. */
 int fs_init(struct fs *fs, const struct options *opt);

@@ -80,6 +80,8 @@ static void make_answer(struct make *op, bool dirty)
 	if (op->open) {
 		file = open_made_locked(op, inode);
 		file->dirty = file->bare = dirty;
+		if (fs_kernel_keeps(fs))
+			e.attr_timeout = MAX(e.attr_timeout, FS_MADE_TIMEOUT);
 	}
 	fs_unlock(fs);
 	if (file)

@@ -264,5 +264,16 @@ def test_open_read_close_again_is_open_read_and_release(warm, messages):
     assert messages(read, 50) <= 3 * 50 + 1
 
 
+def test_a_new_file_is_six_messages(top, messages):
+    """The directory's attributes, LOOKUP, CREATE, WRITE, FLUSH, RELEASE."""
+    names = iter(range(1000))
+
+    def create():
+        put(top / f"n{next(names)}", b"v")
+
+    # The kernel asks for one thing more if its clock's tick is in between.
+    assert messages(create, 50) <= 6 * 50 + 5
+
+
 def test_list_again_is_opendir_and_releasedir(warm, messages):
     assert messages(lambda: os.listdir(warm.parent), 50) <= 2 * 50 + 1
