@@ -26,4 +26,10 @@ pid_t process_of(pid_t thread);
  */
 size_t process_line(pid_t thread, pid_t line[PROCESS_LINE_MAX]);
 
+/*
+ * The CPU on which @thread runs, or ran last; -1 if there is no such thread.
+ * Some 3 us.
+ */
+int process_cpu(pid_t thread);
+
 #endif

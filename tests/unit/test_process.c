@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -38,6 +39,7 @@ START_TEST(test_nobody)
 		_exit(0);
 	waitpid(child, NULL, 0);
 	ck_assert_int_eq(process_of(child), 0);
+	ck_assert_int_eq(process_cpu(child), -1);
 	ck_assert_int_eq(process_of(0), 0);
 	ck_assert_int_eq(process_of(-1), 0);
 	ck_assert_uint_eq(process_line(child, line), 0);
@@ -64,6 +66,9 @@ START_TEST(test_odd_name)
 {
 	ck_assert_int_eq(prctl(PR_SET_NAME, "x\nTgid:\t1\nPPi"), 0);
 	ck_assert_int_eq(process_of(getpid()), getpid());
+	ck_assert_int_eq(prctl(PR_SET_NAME, ") 1 2 (\n) 3"), 0);
+	ck_assert_int_ge(process_cpu(getpid()), 0);
+	ck_assert_int_lt(process_cpu(getpid()), CPU_SETSIZE);
 }
 END_TEST
 
