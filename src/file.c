@@ -191,9 +191,15 @@ void file_committed(struct file *file, struct blob *content)
 		blob_assign(&file->base, blob_ref(content));
 }
 
+/* Whether what is written is to be the whole content, with nothing below it. */
+static bool is_made_anew(const struct file *file)
+{
+	return file->cut || file->inode->node->embryo;
+}
+
 void file_failed(struct file *file, int rc, size_t own)
 {
-	if (file->run_len > own)
+	if (file->run_len > own || (rc == -EFBIG && is_made_anew(file)))
 		file->error = rc;
 	clear_run(file);
 	file->dirty = file->bare = false;

@@ -23,7 +23,9 @@
  * When a write fails, its own bytes are gone and the cut stays for the next
  * try; but if the run held bytes of earlier writes that were reported as
  * written, the file is broken: whatever is written later fails with the same
- * error, lest the value be composed of parts with a hole.
+ * error, lest the value be composed of parts with a hole.  So it is when a new
+ * content is too large: echo of a shell writes the end of the line all the
+ * same, which would be the whole value then.
  *
  * fs->lock protects all fields, except that `run` belongs to whoever has the
  * turn of the node's writers.

@@ -2,6 +2,7 @@
 """Writes that fail: the writer is told so, and the old value stays."""
 
 import errno
+import mmap
 import os
 
 import pytest
@@ -131,6 +132,25 @@ def test_too_large(m, zk, server):
     assert get(m / "f") == b"old"
     put(m / "f", b"fine")
     assert zk.get("/f")[0] == b"fine"
+
+
+@pytest.mark.parametrize("name", ["f", "new"])
+@pytest.mark.parametrize("begin", range(0, 64, 16))
+def test_what_follows_what_was_too_large(m, zk, server, name, begin):
+    """The end of a line, of who does not look; the kernel cuts by pages."""
+    zk.create("/f", b"old")
+    data = memoryview(mmap.mmap(-1, 1_200_000))[begin:begin + 1_100_000]
+    with server.transactions(0):
+        fd = os.open(m / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with fails("EFBIG"):
+            while data:
+                data = data[os.write(fd, data):]
+        with fails("EFBIG"):
+            os.write(fd, b"\n")
+        with fails("EFBIG"):
+            os.close(fd)
+    assert value(zk, "/f") == (b"old", 0)
+    assert zk.get_children("/") == ["f"]
 
 
 def append_too_much(path):
