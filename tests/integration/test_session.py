@@ -294,8 +294,9 @@ def test_a_new_session_without_a_remount(mount, source, zk):
     put(m / ".ephemeral/e", b"v")
     first = status(m)
     expire(m, zk, "/e")
-    s = wait_status(m, 60, state="connected", feed="up", sessions=2)
-    assert s["session"] != first["session"] and s["ephemerals"] == 0
+    s = wait_status(m, 60, state="connected", feed="up", sessions=2,
+                    ephemerals=0)
+    assert s["session"] != first["session"]
     assert get(m / "f") == b"v"
     put(m / ".ephemeral/e", b"again")
     assert f"{owner(zk, '/e'):#x}" == s["session"]
