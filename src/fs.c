@@ -122,6 +122,16 @@ double fs_negative_timeout(struct fs *fs, const struct target *target)
 		       : 0;
 }
 
+bool fs_is_root(struct fs *fs, const struct inode *inode)
+{
+	bool is;
+
+	fs_lock(fs);
+	is = inode->node == fs->nodes.root;
+	fs_unlock(fs);
+	return is;
+}
+
 void fs_forget(struct fs *fs, uint64_t ino, uint64_t n)
 {
 	struct inode *inode;

@@ -113,8 +113,10 @@ static inline void fs_unlock(struct fs *fs)
 	pthread_mutex_unlock(&fs->lock);
 }
 
-/* Takes fs->lock. */
+/* These two take fs->lock. */
 void fs_forget(struct fs *fs, uint64_t ino, uint64_t n);
+/* Whether it is the root in some view; a rename moves other inodes only. */
+bool fs_is_root(struct fs *fs, const struct inode *inode);
 
 /* --- with fs->lock held --------------------------------------------------- */
 

@@ -168,7 +168,7 @@ static int add_embryos_locked(struct fs *fs, struct dir *dir)
 static int add_children(struct readdir *op, const struct zk_result *r)
 {
 	struct fs *fs = op->req.fs;
-	bool at_root = op->dir->inode->node == fs->nodes.root;
+	bool at_root = fs_is_root(fs, op->dir->inode);
 	char entry[NAME_ENTRY_MAX + 1];
 	size_t i;
 	int rc;
@@ -339,7 +339,7 @@ static const char *next_component(const char *path, const char *dir,
 /* Sorted paths: those that share a component stand together. */
 static int add_component(struct readdir *op, const char *path, char **last)
 {
-	bool at_root = op->dir->inode->node == op->req.fs->nodes.root;
+	bool at_root = fs_is_root(op->req.fs, op->dir->inode);
 	char entry[NAME_ENTRY_MAX + 1];
 	size_t len;
 	const char *name = next_component(path, op->path, &len);

@@ -165,16 +165,17 @@ static void on_looked(void *arg, const struct zk_result *r)
 
 static void fetch_start(struct fetch *f)
 {
-	struct node *node = f->file->inode->node;
 	struct fs *fs = f->req->fs;
 	bool in_hand, wait;
+	struct node *node;
 
 	fs_lock(fs);
+	node = f->file->inode->node; /* a rename moves inodes */
 	in_hand = base_is_in_hand_locked(f);
 	wait = !in_hand && !f->file->direct &&
 	       look_wait_locked(fs, node, req_to(f->req, on_looked, f));
 	if (!in_hand && !wait) {
-		f->node = node_ref(f->file->inode->node);
+		f->node = node_ref(node);
 		f->path = node_path(f->node);
 		f->ask = watch_ask_locked(fs, f->node);
 	}

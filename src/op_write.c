@@ -140,12 +140,13 @@ static void write_answer(struct write_op *w, int rc)
 /* What the run may grow to; a set and a create differ by a few bytes. */
 static size_t gather_max(struct write_data *op)
 {
-	const struct node *node = op->w.file->inode->node;
 	struct fs *fs = op->w.req.fs;
 	_cleanup_free_ char *path = NULL;
+	const struct node *node;
 	size_t max;
 
 	fs_lock(fs);
+	node = op->w.file->inode->node;
 	path = node_path(node);
 	max = commit_max_size(fs, node, path, node->embryo);
 	fs_unlock(fs);

@@ -202,7 +202,7 @@ static void get(struct req *req, struct inode *inode, const struct xattr *x,
 	case XATTR_OF_ACL:
 		return op_acl_get(req, inode, size);
 	case XATTR_OF_SESSION:
-		if (inode->node == req->fs->nodes.root)
+		if (fs_is_root(req->fs, inode))
 			return get_session(req, x, size);
 		return req_err(req, -ENODATA);
 	case XATTR_OF_LOCK:
