@@ -10,8 +10,8 @@
  * libfuse knows it, and takes it to be on, does not tell the kernel.)
  *
  * And the thread that reads stays close to who calls: on the same CPU, as far
- * as the scheduler lets it (follow.h), and awake for a moment when it has just
- * answered somebody who has called before.
+ * as the scheduler lets it (follow.h), or else awake for a moment after it has
+ * answered.
  */
 
 #include <pthread.h>

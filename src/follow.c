@@ -4,10 +4,12 @@
 #include "process.h"
 #include "util.h"
 
-/* Who has sent so many is asked where it runs; it is a read of 3 us. */
+/* Who has sent so many is looked at: where it runs is a read of 3 us. */
 #define FOLLOW_AFTER 2
-/* And so often again, since it may be moved. */
-#define FOLLOW_EVERY 32
+/* And so often again, since the scheduler moves it. */
+#define FOLLOW_LOOK 8
+/* Who did not stay where it was followed to is not followed at each look. */
+#define FOLLOW_EVERY 256
 
 /* A program that starts, reads a file and ends sends fewer. */
 #define FOLLOW_TALK 8
@@ -43,26 +45,38 @@ static void bind_to(struct follow *f, int cpu)
 					     &f->here) == 0;
 }
 
+static void look(struct follow *f)
+{
+	int cpu = process_cpu(f->caller);
+
+	f->apart = cpu >= 0 && cpu != sched_getcpu();
+	if (cpu < 0 || cpu >= CPU_SETSIZE || (f->bound && !f->apart) ||
+	    f->run % FOLLOW_EVERY != FOLLOW_AFTER)
+		return;
+	bind_to(f, cpu);
+	f->apart = cpu != sched_getcpu();
+}
+
 void follow_caller(struct follow *f, pid_t caller)
 {
-	int cpu;
-
 	if (caller == 0)
 		return;
 	if (caller != f->caller) {
 		unbind(f);
 		f->caller = caller;
 		f->run = 0;
+		f->apart = false;
 	}
-	if (++f->run % FOLLOW_EVERY != FOLLOW_AFTER)
-		return;
-	cpu = process_cpu(caller);
-	if (cpu >= 0 && cpu < CPU_SETSIZE &&
-	    (!f->bound || cpu != sched_getcpu()))
-		bind_to(f, cpu);
+	if (++f->run % FOLLOW_LOOK == FOLLOW_AFTER)
+		look(f);
 }
 
-bool follow_is_talk(const struct follow *f)
+bool follow_is_apart(const struct follow *f)
 {
-	return f->run >= FOLLOW_TALK;
+	return f->apart && f->run >= FOLLOW_TALK;
+}
+
+void follow_missed(struct follow *f)
+{
+	f->apart = false;
 }

@@ -15,6 +15,11 @@
  * So who sends one message after the other, with no other thread's between
  * them, is followed: the thread that reads is bound to the CPU on which the
  * caller was last, and is free again once somebody else calls.
+ *
+ * The scheduler may not let the caller stay: what it wakes goes to where it
+ * last was idle, if that CPU sleeps.  To move after it each time would cost as
+ * much.  Then the two are apart, and one wakening is spared if the thread that
+ * reads does not sleep between two messages.
  */
 
 #include <sched.h>
@@ -26,6 +31,7 @@
 struct follow {
 	pid_t caller;   /* who has sent the last message */
 	unsigned run;   /* how many in a row */
+	bool apart;     /* it runs on another CPU, as of the last look */
 	int64_t moved;  /* when (ms) */
 	bool bound;     /* to @here, and else it may run where @free says */
 	cpu_set_t here;
@@ -37,7 +43,12 @@ struct follow {
  * On the thread that reads, which is the one that moves.
  */
 void follow_caller(struct follow *f, pid_t caller);
-/* Whether one thread has sent the last messages, and so many that it goes on. */
-bool follow_is_talk(const struct follow *f);
+/*
+ * Whether one thread has sent the last messages, so many that it goes on, and
+ * runs on another CPU all the same.
+ */
+bool follow_is_apart(const struct follow *f);
+/* It was waited for, and did not come: no more of that for a while. */
+void follow_missed(struct follow *f);
 
 #endif

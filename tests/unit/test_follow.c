@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 
 #include "follow.h"
+#include "process.h"
 #include "unit.h"
 #include "util.h"
 
-/* A thread that has run on one CPU, and waits there until it is told to end. */
+/* A thread that runs on one CPU until it is told to end. */
 struct caller {
 	int cpu;
-	pid_t tid;
+	_Atomic pid_t tid;
+	atomic_bool end;
 	pthread_t thread;
-	pthread_barrier_t barrier;
 };
 
 static void set_cpu(cpu_set_t *set, int cpu)
@@ -20,32 +22,48 @@ static void set_cpu(cpu_set_t *set, int cpu)
 	CPU_SET(cpu, set);
 }
 
+static void bind_by_hand(int cpu)
+{
+	cpu_set_t one;
+
+	set_cpu(&one, cpu);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
 static void *caller_main(void *arg)
 {
 	struct caller *c = arg;
-	cpu_set_t set;
 
-	set_cpu(&set, c->cpu);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+	bind_by_hand(c->cpu);
 	c->tid = (pid_t)syscall(SYS_gettid);
-	pthread_barrier_wait(&c->barrier);
-	pthread_barrier_wait(&c->barrier);
+	while (!c->end)
+		sched_yield();
 	return NULL;
 }
 
 static void caller_start(struct caller *c, int cpu)
 {
-	c->cpu = cpu;
-	pthread_barrier_init(&c->barrier, NULL, 2);
+	*c = (struct caller){.cpu = cpu};
 	ck_assert_int_eq(pthread_create(&c->thread, NULL, caller_main, c), 0);
-	pthread_barrier_wait(&c->barrier);
+	while (!c->tid)
+		sched_yield();
+}
+
+/* It runs there when this returns. */
+static void caller_move(struct caller *c, int cpu)
+{
+	cpu_set_t one;
+
+	set_cpu(&one, cpu);
+	ck_assert_int_eq(sched_setaffinity(c->tid, sizeof(one), &one), 0);
+	while (process_cpu(c->tid) != cpu)
+		sched_yield();
 }
 
 static void caller_end(struct caller *c)
 {
-	pthread_barrier_wait(&c->barrier);
+	c->end = true;
 	pthread_join(c->thread, NULL);
-	pthread_barrier_destroy(&c->barrier);
 }
 
 static cpu_set_t allowed;
@@ -59,6 +77,16 @@ static int a_cpu(void)
 	while (!CPU_ISSET(cpu, &allowed))
 		cpu--;
 	return cpu;
+}
+
+/* The first one, which is @cpu if there is but one. */
+static int another_cpu(int cpu)
+{
+	int other = 0;
+
+	while (other < cpu && !CPU_ISSET(other, &allowed))
+		other++;
+	return other;
 }
 
 static bool is_bound_to(int cpu)
@@ -109,11 +137,39 @@ START_TEST(test_one_message_is_no_talk)
 		follow_caller(&f, c.tid);
 		follow_caller(&f, getpid());
 		ck_assert(is_free());
-		ck_assert(!follow_is_talk(&f));
+		ck_assert(!follow_is_apart(&f));
 	}
+	caller_end(&c);
+}
+END_TEST
+
+/* Who does not stay where it was followed to is followed later, and not soon. */
+START_TEST(test_apart)
+{
+	int cpu = a_cpu(), other = another_cpu(cpu), i;
+	struct follow f = {0};
+	struct caller c;
+
+	if (other == cpu)
+		return;
+	caller_start(&c, cpu);
+	follow_caller(&f, c.tid);
+	follow_caller(&f, c.tid);
+	ck_assert(is_bound_to(cpu));
+	caller_move(&c, other);
+	for (i = 0; i < 20; i++)
+		follow_caller(&f, c.tid);
+	ck_assert(follow_is_apart(&f));
+	ck_assert(is_bound_to(cpu));
+	follow_missed(&f);
+	ck_assert(!follow_is_apart(&f));
 	for (i = 0; i < 10; i++)
 		follow_caller(&f, c.tid);
-	ck_assert(follow_is_talk(&f));
+	ck_assert(follow_is_apart(&f));
+	while (!is_bound_to(other))
+		follow_caller(&f, c.tid);
+	ck_assert(!follow_is_apart(&f));
+	ck_assert_uint_gt(f.run, 200);
 	caller_end(&c);
 }
 END_TEST
@@ -134,22 +190,17 @@ END_TEST
 
 START_TEST(test_where_it_may_not_run)
 {
-	int cpu = a_cpu(), other = 0;
+	int cpu = a_cpu(), other = another_cpu(cpu);
 	struct follow f = {0};
-	cpu_set_t one;
 	struct caller c;
 
-	while (!CPU_ISSET(other, &allowed))
-		other++;
 	if (other == cpu)
-		return; /* there is but one */
+		return;
 	caller_start(&c, cpu);
-	set_cpu(&one, other);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	bind_by_hand(other);
 	follow_caller(&f, c.tid);
 	follow_caller(&f, c.tid);
 	ck_assert(is_bound_to(other));
-	sched_setaffinity(0, sizeof(allowed), &allowed);
 	caller_end(&c);
 }
 END_TEST
@@ -157,26 +208,23 @@ END_TEST
 /* Who binds the daemon by hand is not overruled. */
 START_TEST(test_bound_by_somebody_else)
 {
-	int cpu = a_cpu(), other = 0;
+	int cpu = a_cpu(), other = another_cpu(cpu);
 	struct follow f = {0};
-	cpu_set_t one;
 	struct caller c;
 
-	while (!CPU_ISSET(other, &allowed))
-		other++;
+	if (other == cpu)
+		return;
 	caller_start(&c, cpu);
 	follow_caller(&f, c.tid);
 	follow_caller(&f, c.tid);
 	ck_assert(is_bound_to(cpu));
-	set_cpu(&one, other);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	bind_by_hand(other);
 	follow_caller(&f, getpid());
-	ck_assert(other == cpu || is_bound_to(other));
-	sched_setaffinity(0, sizeof(allowed), &allowed);
+	ck_assert(is_bound_to(other));
 	caller_end(&c);
 }
 END_TEST
 
-UNIT_MAIN("follow", test_follows, test_one_message_is_no_talk,
+UNIT_MAIN("follow", test_follows, test_one_message_is_no_talk, test_apart,
 	  test_caller_is_gone, test_where_it_may_not_run,
 	  test_bound_by_somebody_else)
