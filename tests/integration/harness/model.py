@@ -97,13 +97,18 @@ class Model:
         elif is_directory:
             self._take_directory(path)
         else:
-            self._take_file(path)
+            self._take_file(path, came)
 
     def _full(self, path):
         return f"{self.top}/{path}" if path else self.top
 
-    def _take_file(self, path):
-        """Its content; where it has gone again, an event has to tell."""
+    def _take_file(self, path, came=True):
+        """Its content; where it has gone again, an event has to tell.
+
+        But who had it open when it was removed may write and close it after
+        that, which is told as well (inotify(7), IN_EXCL_UNLINK).
+        """
+        was_gone = not came and path not in self.tree
         self.tree.setdefault(path, UNREAD)
         try:
             with open(self._full(path), "rb") as f:
@@ -111,6 +116,8 @@ class Model:
         except OSError as e:
             raise_unless_moved_on(e)
             self._note(path, f"reading: {e.strerror}")
+            if was_gone:
+                del self.tree[path]
             return
         self._note(path, f"read {content[:20]!r}")
         if self.tree[path] is not None:
