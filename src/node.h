@@ -77,18 +77,18 @@ struct node {
 
 	struct turn writers; /* one commit at a time */
 	int refs;
-	bool known;   /* there is one, and stat is its Stat */
-	bool absent;  /* there is none; neither: nothing is known */
-	bool embryo;  /* opened by a create here, not yet at the server */
-	uint8_t made_in; /* enum node_view, of an embryo: what it will be */
-	bool decided; /* is_dir is */
-	bool is_dir;  /* once a directory, always one */
-	bool null;    /* its data is null ... */
-	bool null_known; /* ... at stat.mzxid */
-	bool keep_data;  /* the last of all to be dropped */
-	bool unread;  /* its data may not be read: no events either */
-	bool in_list; /* held by the parent's list */
-	bool unnamed; /* its name is the beginning of one */
+	uint8_t made_in;   /* enum node_view, of an embryo: what it will be */
+	bool known : 1;    /* there is one, and stat is its Stat */
+	bool absent : 1;   /* there is none; neither: nothing is known */
+	bool embryo : 1;   /* opened by a create here, not yet at the server */
+	bool decided : 1;  /* is_dir is */
+	bool is_dir : 1;   /* once a directory, always one */
+	bool null : 1;     /* its data is null ... */
+	bool null_known : 1; /* ... at stat.mzxid */
+	bool keep_data : 1;  /* the last of all to be dropped */
+	bool unread : 1;   /* its data may not be read: no events either */
+	bool in_list : 1;  /* held by the parent's list */
+	bool unnamed : 1;  /* its name is the beginning of one */
 	char name[];
 };
 

@@ -113,9 +113,10 @@ static void give(struct node_table *t, struct chain *in, struct node *to)
 	chain_splice(&to->inodes, in);
 }
 
+/* Also of bit-fields, which have no type of their own. */
 #define SWAP(a, b)                                                             \
 	do {                                                                   \
-		__typeof__(a) swap_ = (a);                                     \
+		__typeof__(1 ? (a) : (a)) swap_ = (a);                         \
 		(a) = (b);                                                     \
 		(b) = swap_;                                                   \
 	} while (0)
