@@ -51,6 +51,16 @@ static void resize(struct htab *t, size_t n)
 	*t = other;
 }
 
+void htab_reserve(struct htab *t, size_t more)
+{
+	size_t n = t->mask + 1;
+
+	while (n < t->count + more)
+		n *= 2;
+	if (n > t->mask + 1)
+		resize(t, n);
+}
+
 void htab_add(struct htab *t, struct hlink *l, uint64_t hash)
 {
 	if (t->count > t->mask)
@@ -71,6 +81,16 @@ void htab_del(struct htab *t, struct hlink *l)
 	t->count--;
 	if (t->mask + 1 > HTAB_MIN && t->count < (t->mask + 1) / 8)
 		resize(t, (t->mask + 1) / 2);
+}
+
+void htab_expect(const struct htab *t, const uint64_t *hashes, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		__builtin_prefetch(htab_bucket(t, hashes[i]));
+	for (i = 0; i < n; i++)
+		__builtin_prefetch(*htab_bucket(t, hashes[i]));
 }
 
 uint64_t htab_hash_bytes(const void *data, size_t len, uint64_t seed)

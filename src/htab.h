@@ -36,6 +36,8 @@ struct htab {
 void htab_init(struct htab *t);
 void htab_release(struct htab *t); /* the members are the caller's */
 void htab_add(struct htab *t, struct hlink *l, uint64_t hash);
+/* So many will be added: grow once. */
+void htab_reserve(struct htab *t, size_t more);
 void htab_del(struct htab *t, struct hlink *l); /* must be in @t */
 
 /* The next member from @l on, itself included, with this hash. */
@@ -58,6 +60,12 @@ static inline struct hlink *htab_first(const struct htab *t, uint64_t hash)
 
 #define htab_for_each_hash(l, t, h)                                            \
 	for (l = htab_first(t, h); l; l = htab_next(l->next, h))
+
+/*
+ * All of these will be looked for soon: the memory that this reads is fetched at
+ * the same time, not one after the other.
+ */
+void htab_expect(const struct htab *t, const uint64_t *hashes, size_t n);
 
 /* Hashes: of bytes (FNV-1a 64, continued from @seed), of a number. */
 uint64_t htab_hash_bytes(const void *data, size_t len, uint64_t seed);

@@ -84,6 +84,15 @@ void listing_believe_locked(struct node *node)
 
 /* --- the first list, and the others -------------------------------------- */
 
+/* The node of names[i], of a list that is gone through from its beginning. */
+static struct node *get_locked(struct fs *fs, struct node *dir,
+			       const char *const *names, size_t n, size_t i)
+{
+	if (i % NODE_EXPECT_MAX == 0)
+		node_expect(&fs->nodes, dir, names + i, n - i);
+	return node_get(&fs->nodes, dir, names[i]);
+}
+
 static void adopt_locked(struct fs *fs, struct node *dir,
 			 const char *const *names, size_t n)
 {
@@ -95,8 +104,9 @@ static void adopt_locked(struct fs *fs, struct node *dir,
 	if (!dir->known)
 		return;
 	node_dir(dir)->list_czxid = list_id(dir);
+	node_reserve(&fs->nodes, n);
 	for (i = 0; i < n; i++) {
-		child = node_get(&fs->nodes, dir, names[i]);
+		child = get_locked(fs, dir, names, n, i);
 		hold(child);
 		if (told_listed(&child->told) || child->absent)
 			look_locked(fs, child);
@@ -112,7 +122,7 @@ static void compare_locked(struct fs *fs, struct node *dir,
 
 	fs->nodes.mark++;
 	for (i = 0; i < n; i++) {
-		child = node_get(&fs->nodes, dir, names[i]);
+		child = get_locked(fs, dir, names, n, i);
 		child->mark = fs->nodes.mark;
 		if (!told_anywhere(&child->told))
 			told_absent(&child->told);
@@ -137,7 +147,7 @@ static void see_locked(struct fs *fs, struct node *dir,
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		child = node_get(&fs->nodes, dir, names[i]);
+		child = get_locked(fs, dir, names, n, i);
 		listing_believe_locked(child);
 		hold(child);
 		owed = told_listed(&child->told);

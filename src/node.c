@@ -93,6 +93,23 @@ struct node *node_get(struct node_table *t, struct node *parent,
 	return node ? node : node_new(t, parent, name);
 }
 
+void node_reserve(struct node_table *t, size_t n)
+{
+	htab_reserve(&t->names, n);
+}
+
+void node_expect(const struct node_table *t, const struct node *parent,
+		 const char *const *names, size_t n)
+{
+	uint64_t hashes[NODE_EXPECT_MAX];
+	size_t i;
+
+	n = MIN(n, NODE_EXPECT_MAX);
+	for (i = 0; i < n; i++)
+		hashes[i] = name_hash(parent, names[i]);
+	htab_expect(&t->names, hashes, n);
+}
+
 struct node *node_ref(struct node *node)
 {
 	node->refs++;

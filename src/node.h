@@ -189,6 +189,16 @@ struct node *node_get(struct node_table *t, struct node *parent,
 /* The same, but NULL if it is not there. */
 struct node *node_find(struct node_table *t, struct node *parent,
 		       const char *name);
+/* So many nodes will be made: makes room for their names at once. */
+void node_reserve(struct node_table *t, size_t n);
+/*
+ * These names will be asked for next, up to NODE_EXPECT_MAX of them: what
+ * node_get() reads to find them is fetched into the CPU's cache together.  Of a
+ * large table each would else wait for memory twice or more.
+ */
+#define NODE_EXPECT_MAX 16u
+void node_expect(const struct node_table *t, const struct node *parent,
+		 const char *const *names, size_t n);
 /*
  * A place below @parent for a znode whose name the server is to choose: nobody
  * finds it.  @prefix is how the name will begin.

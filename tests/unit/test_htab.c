@@ -131,6 +131,47 @@ START_TEST(test_grows_and_shrinks)
 }
 END_TEST
 
+/* Grown once, for those that are there and those that come. */
+START_TEST(test_reserve)
+{
+	struct thing things[1000];
+	struct htab t;
+	size_t n;
+
+	htab_init(&t);
+	for (unsigned i = 0; i < 200; i++)
+		htab_add(&t, &things[i].link, htab_hash_u64(i));
+	htab_reserve(&t, 800);
+	n = buckets(&t);
+	ck_assert_uint_ge(n, 1000);
+	for (unsigned i = 200; i < 1000; i++)
+		htab_add(&t, &things[i].link, htab_hash_u64(i));
+	ck_assert_uint_eq(buckets(&t), n);
+	for (unsigned i = 0; i < 1000; i++)
+		ck_assert_uint_eq(met(&t, &things[i]), 1);
+	htab_reserve(&t, 1);
+	ck_assert_uint_eq(buckets(&t), n);
+	htab_release(&t);
+}
+END_TEST
+
+/* To be expected changes nothing, whether it is there or not. */
+START_TEST(test_expect)
+{
+	uint64_t hashes[] = {1, 2, 77};
+	struct thing a;
+	struct htab t;
+
+	htab_init(&t);
+	htab_add(&t, &a.link, 77);
+	htab_expect(&t, hashes, ARRAY_SIZE(hashes));
+	ck_assert_uint_eq(met(&t, &a), 1);
+	ck_assert_ptr_null(htab_first(&t, 1));
+	ck_assert_uint_eq(t.count, 1);
+	htab_release(&t);
+}
+END_TEST
+
 static void check_all(struct htab *t, struct thing *things, unsigned n)
 {
 	size_t in = 0;
@@ -214,4 +255,5 @@ START_TEST(test_hash_bytes)
 END_TEST
 
 UNIT_MAIN("htab", test_empty, test_add_find_del, test_same_bucket,
-	  test_grows_and_shrinks, test_random, test_spread, test_hash_bytes)
+	  test_grows_and_shrinks, test_reserve, test_expect, test_random,
+	  test_spread, test_hash_bytes)
