@@ -92,6 +92,15 @@ int name_to_znode(const char *entry, bool at_root,
 		  char znode[NAME_ENTRY_MAX + 1]);
 
 /*
+ * Whether @entry stands for the znode of that very name, wherever it is.  Only
+ * a look at its beginning: false for some that do.
+ */
+static inline bool name_is_itself(const char *entry)
+{
+	return entry[0] != '.' && entry[0] != '%';
+}
+
+/*
  * Whether the server would take @znode as the name of one znode.
  *
  *	-EINVAL		"", ".", "..", or a slash in it

@@ -62,20 +62,17 @@ static void known_stat_locked(struct node *node, struct stat *st)
 }
 
 /*
- * As node_find().  Names are asked for in the order in which the children
- * mostly stand, and *@last is the one that was found before.
+ * Entries are asked for in the order in which the children mostly stand.  The
+ * next one after @last, the one before, if that is @entry; else NULL.
  */
-static struct node *find_next_locked(struct fs *fs, struct node *parent,
-				     const char *znode, struct node **last)
+static struct node *next_locked(struct node *last, const char *entry)
 {
-	struct node *next = *last ? node_next_sibling(*last) : NULL;
+	struct node *next = last ? node_next_sibling(last) : NULL;
 
-	if (next && !next->unnamed && strcmp(next->name, znode) == 0)
-		node_ref(next);
-	else
-		next = node_find(&fs->nodes, parent, znode);
-	*last = next;
-	return next;
+	return next && !next->unnamed && name_is_itself(entry) &&
+			       strcmp(next->name, entry) == 0
+		       ? node_ref(next)
+		       : NULL;
 }
 
 /* Number and type as far as they are known; readers stat what they must. */
@@ -83,17 +80,20 @@ static void entry_stat_locked(struct fs *fs, struct dir *dir,
 			      const char *entry, struct node **last,
 			      struct stat *st)
 {
-	struct node *parent = dir->inode->node;
+	struct node *parent = dir->inode->node, *node;
 	char znode[NAME_ENTRY_MAX + 1];
-	struct node *node = NULL;
 
 	st->st_ino = 0xffffffff; /* libfuse's FUSE_UNKNOWN_INO */
 	st->st_mode = 0;
-	if (dir->inode->view != VIEW_MAIN || dir->inode->gone ||
-	    name_to_znode(entry, parent == fs->nodes.root, znode) < 0)
+	if (dir->inode->view != VIEW_MAIN || dir->inode->gone)
 		return;
-	st->st_ino = node_child_ino(parent, znode);
-	node = find_next_locked(fs, parent, znode, last);
+	node = next_locked(*last, entry);
+	if (!node && name_to_znode(entry, parent == fs->nodes.root, znode) < 0)
+		return;
+	if (!node)
+		node = node_find(&fs->nodes, parent, znode);
+	*last = node;
+	st->st_ino = node ? node_ino(node) : node_child_ino(parent, znode);
 	if (node && node->decided && watch_guard_locked(fs, node))
 		known_stat_locked(node, st);
 	node_put(&fs->nodes, &node);
