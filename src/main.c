@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -240,6 +241,8 @@ int main(int argc, char **argv)
 		return rc < 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	/* The heaps of other arenas grow page by page, a system call each. */
+	mallopt(M_ARENA_MAX, 1);
 	log_open(false, p.opt.log_level);
 	fuse_set_log_func(on_fuse_log);
 	rc = mountpoint_check(p.opt.mountpoint);

@@ -14,7 +14,7 @@ from bench.place import has_zkcli
 
 SIZE = 100              # bytes of a value where nothing else is said
 CLI_RUNS = 3            # a Java machine each
-HUGE_ROUNDS = 2         # of a long list, which is a tree of its own each
+HUGE_ROUNDS = 4         # of a long list, which is a tree of its own each
 
 
 class Scale:
