@@ -16,10 +16,11 @@
  * them, is followed: the thread that reads is bound to the CPU on which the
  * caller was last, and is free again once somebody else calls.
  *
- * The scheduler may not let the caller stay: what it wakes goes to where it
- * last was idle, if that CPU sleeps.  To move after it each time would cost as
- * much.  Then the two are apart, and one wakening is spared if the thread that
- * reads does not sleep between two messages.
+ * The scheduler may not let the caller stay: what it wakes goes to a CPU that
+ * is idle, unless all that share a cache are busy (SIS_UTIL in the kernel's
+ * sched/fair.c).  To move after it each time would cost as much.  Then the two
+ * are apart, and one wakening is spared if the thread that reads does not sleep
+ * between two messages.
  */
 
 #include <sched.h>
