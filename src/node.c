@@ -13,34 +13,29 @@ static uint64_t name_hash(const struct node *parent, const char *name)
 	return htab_hash_bytes(name, strlen(name), parent->by_name.hash);
 }
 
-struct node *node_unnamed(struct node_table *t, struct node *parent,
-			  const char *prefix)
+static struct node *node_new(struct node_table *t, struct node *parent,
+			     const char *name, uint64_t hash)
 {
-	size_t len = strlen(prefix);
+	size_t len = strlen(name);
 	struct node *node = xcalloc(1, offsetof(struct node, name) + len + 1);
 
 	list_init(&node->sibling);
-	memcpy(node->name, prefix, len);
+	memcpy(node->name, name, len);
 	node->refs = 1;
-	node->unnamed = true;
+	node->by_name.hash = hash;
 	t->n_nodes++;
-	if (parent) {
+	if (parent)
 		node->parent = node_ref(parent);
-		node->by_name.hash = name_hash(parent, prefix);
-	}
 	return node;
 }
 
-static struct node *node_new(struct node_table *t, struct node *parent,
-			     const char *name)
+struct node *node_unnamed(struct node_table *t, struct node *parent,
+			  const char *prefix)
 {
-	struct node *node = node_unnamed(t, parent, name);
+	struct node *node =
+		node_new(t, parent, prefix, name_hash(parent, prefix));
 
-	node->unnamed = false;
-	if (parent) {
-		htab_add(&t->names, &node->by_name, node->by_name.hash);
-		list_add_tail(&node_dir(parent)->children, &node->sibling);
-	}
+	node->unnamed = true;
 	return node;
 }
 
@@ -70,10 +65,9 @@ struct node *node_next_below(struct node *node, const struct node *top)
 	return next;
 }
 
-struct node *node_find(struct node_table *t, struct node *parent,
-		       const char *name)
+static struct node *find(struct node_table *t, struct node *parent,
+			 const char *name, uint64_t hash)
 {
-	uint64_t hash = name_hash(parent, name);
 	struct hlink *l;
 
 	htab_for_each_hash (l, &t->names, hash) {
@@ -85,12 +79,24 @@ struct node *node_find(struct node_table *t, struct node *parent,
 	return NULL;
 }
 
+struct node *node_find(struct node_table *t, struct node *parent,
+		       const char *name)
+{
+	return find(t, parent, name, name_hash(parent, name));
+}
+
 struct node *node_get(struct node_table *t, struct node *parent,
 		      const char *name)
 {
-	struct node *node = node_find(t, parent, name);
+	uint64_t hash = name_hash(parent, name);
+	struct node *node = find(t, parent, name, hash);
 
-	return node ? node : node_new(t, parent, name);
+	if (node)
+		return node;
+	node = node_new(t, parent, name, hash);
+	htab_add(&t->names, &node->by_name, hash);
+	list_add_tail(&node_dir(parent)->children, &node->sibling);
+	return node;
 }
 
 void node_reserve(struct node_table *t, size_t n)
@@ -539,7 +545,7 @@ void node_table_init(struct node_table *t, const char *root_path,
 	htab_init(&t->inos);
 	list_init(&t->cached);
 	list_init(&t->kept);
-	t->root = node_new(t, NULL, strcmp(root_path, "/") ? root_path : "");
+	t->root = node_new(t, NULL, strcmp(root_path, "/") ? root_path : "", 0);
 	t->root->is_dir = t->root->decided = true;
 	root = node_inode(t, t->root, VIEW_MAIN, INODE_DIR);
 	root->lookups = 1; /* ours: it is never forgotten */

@@ -146,21 +146,30 @@ static void readdir_answer(struct readdir *op)
 	readdir_end(op);
 }
 
+/* --- the entries --------------------------------------------------------- */
+
+static int add_child(struct dir *dir, const char *znode, bool at_root)
+{
+	char entry[NAME_ENTRY_MAX + 1];
+
+	if (name_is_itself(znode) && strlen(znode) <= NAME_ENTRY_MAX)
+		return dir_add(dir, znode);
+	name_to_entry(znode, at_root, entry);
+	return dir_add(dir, entry);
+}
+
 /* --- the main view ------------------------------------------------------- */
 
 /* Opened for creation here, and for the others not there yet. */
 static int add_embryos_locked(struct fs *fs, struct dir *dir)
 {
-	struct node *parent = dir->inode->node;
-	char entry[NAME_ENTRY_MAX + 1];
-	struct node *node;
+	struct node *parent = dir->inode->node, *node;
 	int rc = 0;
 
 	for_each_child (node, parent) {
-		if (!node->embryo || rc < 0)
-			continue;
-		name_to_entry(node->name, parent == fs->nodes.root, entry);
-		rc = dir_add(dir, entry);
+		if (node->embryo && rc == 0)
+			rc = add_child(dir, node->name,
+				       parent == fs->nodes.root);
 	}
 	return rc;
 }
@@ -169,20 +178,15 @@ static int add_children(struct readdir *op, const struct zk_result *r)
 {
 	struct fs *fs = op->req.fs;
 	bool at_root = fs_is_root(fs, op->dir->inode);
-	char entry[NAME_ENTRY_MAX + 1];
 	size_t i;
-	int rc;
+	int rc = 0;
 
-	for (i = 0; i < r->n_names; i++) {
+	for (i = 0; i < r->n_names && rc == 0; i++) {
 		/* Only a broken server lists what could not be created. */
-		if (name_check(r->names[i]) < 0)
-			continue;
-		name_to_entry(r->names[i], at_root, entry);
-		rc = dir_add(op->dir, entry);
-		if (rc < 0)
-			return rc;
+		if (name_check(r->names[i]) == 0)
+			rc = add_child(op->dir, r->names[i], at_root);
 	}
-	return 0;
+	return rc;
 }
 
 static int add_dots(struct dir *dir)
@@ -267,11 +271,12 @@ static void on_children(void *arg, const struct zk_result *r)
 		fs_unlock(fs);
 		return readdir_fail(op, -ENOENT); /* it is another's list */
 	}
+	/* Before there is a node for each name, most of which are none. */
+	rc = main_view ? add_embryos_locked(fs, op->dir) : 1;
 	late = listing_learn_locked(fs, node, r->names, r->n_names,
 				    op->changes, op->ask.guard);
 	if (main_view)
 		ahead_listed_locked(fs, node, op->req.thread);
-	rc = main_view ? add_embryos_locked(fs, op->dir) : 1;
 	if (rc == 0)
 		rc = add_data_locked(fs, op->dir);
 	if (rc > 0 && main_view)
@@ -294,14 +299,11 @@ static int add_known_locked(struct readdir *op)
 	struct dir *dir = op->dir;
 	struct node *parent = dir->inode->node, *node;
 	bool at_root = parent == op->req.fs->nodes.root;
-	char entry[NAME_ENTRY_MAX + 1];
 	int rc = add_dots(dir);
 
 	for_each_child (node, parent) {
-		if (rc < 0 || !node->in_list || node->absent)
-			continue;
-		name_to_entry(node->name, at_root, entry);
-		rc = dir_add(dir, entry);
+		if (node->in_list && !node->absent && rc == 0)
+			rc = add_child(dir, node->name, at_root);
 	}
 	if (rc == 0)
 		rc = add_embryos_locked(op->req.fs, dir);
@@ -340,7 +342,6 @@ static const char *next_component(const char *path, const char *dir,
 static int add_component(struct readdir *op, const char *path, char **last)
 {
 	bool at_root = fs_is_root(op->req.fs, op->dir->inode);
-	char entry[NAME_ENTRY_MAX + 1];
 	size_t len;
 	const char *name = next_component(path, op->path, &len);
 	char *znode = strndup(name, len);
@@ -353,8 +354,7 @@ static int add_component(struct readdir *op, const char *path, char **last)
 	}
 	free(*last);
 	*last = znode;
-	name_to_entry(znode, at_root, entry);
-	return dir_add(op->dir, entry);
+	return add_child(op->dir, znode, at_root);
 }
 
 static void ephemerals_answer(struct readdir *op)
