@@ -92,12 +92,13 @@ int name_to_znode(const char *entry, bool at_root,
 		  char znode[NAME_ENTRY_MAX + 1]);
 
 /*
- * Whether @entry stands for the znode of that very name, wherever it is.  Only
- * a look at its beginning: false for some that do.
+ * Whether the entry @name stands for the znode @name, as most do, wherever it
+ * is; what is too long for an entry stands for none.  Only a look at how it
+ * begins: false for some that do.
  */
-static inline bool name_is_itself(const char *entry)
+static inline bool name_is_itself(const char *name)
 {
-	return entry[0] != '.' && entry[0] != '%';
+	return name[0] != '.' && name[0] != '%';
 }
 
 /*
