@@ -25,7 +25,12 @@ tool = TOOLS.tool
 
 @pytest.fixture
 def bed(m, zk, tmp, server):
-    return Bed(m, zk, tmp, server)
+    """Once it has been announced: to be told is to be new to the kernel."""
+    with Inotify() as notify:
+        notify.add_watch(m)
+        made = Bed(m, zk, tmp, server)
+        notify.until(lambda evs: any(e.name == "app" for e in evs))
+    return made
 
 
 @pytest.fixture(scope="module", autouse=True)
