@@ -103,7 +103,8 @@ static void forget_fresh_locked(struct fs *fs)
 		file->inode->node->fresh_for = 0;
 }
 
-void lock_hold_locked(struct fs *fs, struct lock *lock, struct lock_hold hold)
+struct erase *lock_hold_locked(struct fs *fs, struct lock *lock,
+			       struct lock_hold hold)
 {
 	struct erase *e = NULL;
 
@@ -114,7 +115,7 @@ void lock_hold_locked(struct fs *fs, struct lock *lock, struct lock_hold hold)
 	lock->hold = hold;
 	bind_locked(fs, hold.file);
 	forget_fresh_locked(fs);
-	erase_put_locked(&e);
+	return e;
 }
 
 struct erase *lock_drop_locked(struct fs *fs, struct lock *lock)
@@ -130,16 +131,16 @@ struct erase *lock_drop_locked(struct fs *fs, struct lock *lock)
 
 /* --- the ends of it ------------------------------------------------------- */
 
-void lock_flush(struct fs *fs, const struct file *file, uint64_t owner)
+struct erase *lock_flush(struct fs *fs, const struct file *file, uint64_t owner)
 {
 	struct erase *e;
 
 	fs_lock(fs);
 	e = lock_drop_locked(
 		fs, lock_find_locked(fs, file->inode->node, true, owner));
-	erase_put_locked(&e);
 	fs_unlock(fs);
 	erase_pump(fs);
+	return e;
 }
 
 void lock_release_file(struct fs *fs, const struct file *file)

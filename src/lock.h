@@ -73,13 +73,18 @@ struct lock *lock_find_locked(struct fs *fs, const struct node *node,
 			      bool posix, uint64_t owner);
 void lock_put_locked(struct fs *fs, struct lock **lock);
 
-/* It is held by @hold from now on, which is taken; what it was by is erased. */
-void lock_hold_locked(struct fs *fs, struct lock *lock, struct lock_hold hold);
-/* It is held no more.  What to wait for, as of erase.h; NULL: it was not. */
+/*
+ * It is held by @hold from now on, which is taken.  What is in others' way until
+ * it is erased, as of erase.h: what it was held by; NULL: it was not.
+ */
+struct erase *lock_hold_locked(struct fs *fs, struct lock *lock,
+			       struct lock_hold hold);
+/* It is held no more; returns the same. */
 struct erase *lock_drop_locked(struct fs *fs, struct lock *lock);
 
-/* FLUSH: the fcntl(2) locks of @owner. */
-void lock_flush(struct fs *fs, const struct file *file, uint64_t owner);
+/* FLUSH: the fcntl(2) locks of @owner; returns the same. */
+struct erase *lock_flush(struct fs *fs, const struct file *file,
+			 uint64_t owner);
 /* RELEASE. */
 void lock_release_file(struct fs *fs, const struct file *file);
 /* The session has ended, or is another one than @session: so have the locks. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "erase.h"
 #include "fs.h"
 #include "log.h"
 #include "op.h"
@@ -235,17 +236,43 @@ void op_write(fuse_req_t freq, fuse_ino_t ino _unused_, const char *buf,
 struct flush_op {
 	struct write_op w;
 	uint64_t lock_owner; /* 0: its locks stay */
+	struct erase *erase; /* a reference: of its lock */
+	int rc;
 };
+
+static void on_unlocked(void *arg, const struct zk_result *r);
+
+static void flush_answer_unlocked(struct flush_op *op, bool wait)
+{
+	struct fs *fs = op->w.req.fs;
+
+	fs_lock(fs);
+	wait = wait && erase_wait_locked(fs, op->erase,
+					 req_to(&op->w.req, on_unlocked, op));
+	if (!wait)
+		erase_put_locked(&op->erase);
+	fs_unlock(fs);
+	if (wait)
+		return;
+	req_err(&op->w.req, op->rc);
+	free(op);
+}
+
+/* It is erased, or all were woken; else it is closed all the same. */
+static void on_unlocked(void *arg, const struct zk_result *r)
+{
+	flush_answer_unlocked(arg, r->rc == 0);
+}
 
 /* What was written under a lock is at the server before that ends. */
 static void flush_answer(struct write_op *w, int rc)
 {
 	struct flush_op *op = container_of(w, struct flush_op, w);
 
+	op->rc = rc;
 	if (op->lock_owner)
-		lock_flush(w->req.fs, w->file, op->lock_owner);
-	req_err(&w->req, rc);
-	free(op);
+		op->erase = lock_flush(w->req.fs, w->file, op->lock_owner);
+	flush_answer_unlocked(op, true);
 }
 
 /* What was only to be created may have been, by another handle. */

@@ -58,8 +58,10 @@ static void on_erased(void *arg, const struct zk_result *r)
 
 	if (r->rc == 0)
 		seek_answer_erased(op); /* or somebody woke everybody */
+	else if (op->unlock && op->rc == 0)
+		seek_answer(op, r->rc);
 	else
-		seek_answer(op, op->rc ? op->rc : r->rc);
+		seek_answer(op, op->rc); /* it is held, or it is known why not */
 }
 
 /* Not held: our znode, if there may be one, goes. */
@@ -96,11 +98,11 @@ static void seek_grant(struct seek *op)
 	lost = op->session != fs->session_id;
 	if (!lost) {
 		hold.name = steal(op->name);
-		lock_hold_locked(fs, op->lock, hold);
+		op->erase = lock_hold_locked(fs, op->lock, hold);
 	}
 	fs_unlock(fs);
-	erase_pump(fs);
-	seek_answer(op, lost ? -EIO : 0);
+	op->rc = lost ? -EIO : 0;
+	seek_answer_erased(op);
 }
 
 /* --- our turn ------------------------------------------------------------- */

@@ -15,8 +15,8 @@
  *
  *	upgrade    flock(2) lets go of the shared lock before it waits, as Linux
  *	           does; fcntl(2) keeps it, and two who both do find a deadlock
- *	downgrade  never waits.  If somebody exclusive has come in between, the
- *	           exclusive znode is kept: it is stronger than what was asked
+ *	downgrade  waits for nobody.  If somebody exclusive has come in between,
+ *	           the exclusive znode is kept: it is stronger than what was asked
  *	           for, and those who might share would wait for him anyway
  *
  * However it ends, znodes that are not to be held are erased.

@@ -13,6 +13,7 @@ import pytest
 from harness.files import append, fails, get, ok, put, run, shell
 from harness.inotify import Inotify
 from harness.locker import Locker
+from harness.tamper import DELETE, TamperProxy
 from harness.wait import SLOW, wait_equal, wait_for
 
 EX, SH, UN, NB = (fcntl.LOCK_EX, fcntl.LOCK_SH, fcntl.LOCK_UN, fcntl.LOCK_NB)
@@ -260,6 +261,32 @@ def test_downgrade_before_a_waiter_neither_waits_nor_loses(pair, zk):
 
 
 # -- the ends of a lock ------------------------------------------------------
+
+@pytest.mark.parametrize("take,give", [
+    (("flock", EX), ("flock", SH)),
+    (("flock", EX), ("flock", UN)),
+    (("setlk", SETLK, WR), ("setlk", SETLK, RD)),
+    (("setlk", SETLK, WR), ("setlk", SETLK, NONE)),
+    (("setlk", SETLK, WR), ("close",))])
+def test_who_gives_waits_until_others_can_take(server, mount, chroot, zk, m2,
+                                               f, lockers, take, give):
+    with TamperProxy(server.hostport) as proxy:
+        a = lockers(mount(proxy.hostport + chroot) / f)
+        b = lockers(m2 / f)
+        a.start(*take)
+        assert a.result() == "ok"
+        rule = proxy.on("hold", DELETE)
+        a.start(*give)
+        assert rule.hit.wait(10 * SLOW)
+        a.blocked()
+        rule.deliver()
+        assert a.result() == "ok"
+        assert b.setlk(SETLK, RD) == "ok"
+        for locker in a, b:
+            locker.kill()
+        free(zk)        # while the proxy is there
+
+
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR])
 @pytest.mark.parametrize("end", ["close", "exit", "kill", "term"])
