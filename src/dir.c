@@ -18,7 +18,7 @@ struct dir *dir_new(struct fs *fs, struct inode *inode)
 
 void dir_clear(struct dir *dir)
 {
-	dir->text_len = 0;
+	dir->len = 0;
 	dir->n = 0;
 	dir->loaded = false;
 }
@@ -29,7 +29,7 @@ void dir_close(struct fs *fs, struct dir *dir)
 	list_del(&dir->in_fs);
 	inode_close(&fs->nodes, dir->inode);
 	fs_unlock(fs);
-	free(dir->text);
+	free(dir->buf);
 	free(dir->at);
 	free(dir);
 }
@@ -49,16 +49,35 @@ static int grow(void **p, size_t *cap, size_t need, size_t size)
 	return 0;
 }
 
-int dir_add(struct dir *dir, const char *entry)
+int dir_add(struct dir *dir, const char *entry, const struct stat *st)
 {
-	size_t len = strlen(entry) + 1;
+	size_t size = fuse_add_direntry(NULL, NULL, 0, entry, NULL, 0);
 
-	if (dir->text_len + len > UINT32_MAX ||
-	    grow((void **)&dir->text, &dir->text_cap, dir->text_len + len, 1) ||
-	    grow((void **)&dir->at, &dir->cap, dir->n + 1, sizeof(*dir->at)))
+	if (dir->len + size > UINT32_MAX ||
+	    grow((void **)&dir->buf, &dir->cap, dir->len + size, 1) ||
+	    grow((void **)&dir->at, &dir->at_cap, dir->n + 1,
+		 sizeof(*dir->at)))
 		return -ENOMEM;
-	memcpy(dir->text + dir->text_len, entry, len);
-	dir->at[dir->n++] = (uint32_t)dir->text_len;
-	dir->text_len += len;
+	dir->at[dir->n++] = (uint32_t)dir->len;
+	dir->len += fuse_add_direntry(NULL, dir->buf + dir->len, size, entry,
+				      st, (off_t)dir->n);
 	return 0;
+}
+
+size_t dir_slice(const struct dir *dir, size_t first, size_t size,
+		 const char **buf)
+{
+	size_t i, len = 0;
+
+	if (first >= dir->n)
+		return 0;
+	*buf = dir->buf + dir->at[first];
+	for (i = first + 1; i <= dir->n; i++) {
+		size_t end = i < dir->n ? dir->at[i] : dir->len;
+
+		if (end - dir->at[first] > size)
+			break;
+		len = end - dir->at[first];
+	}
+	return len;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "list.h"
 
@@ -22,12 +23,12 @@ struct inode;
 struct dir {
 	struct inode *inode; /* counted by inode_open() */
 	struct list in_fs;
-	char *text;          /* the entries, each with its NUL */
-	size_t text_len;
-	size_t text_cap;
-	uint32_t *at; /* offsets into text */
-	size_t n;
+	char *buf;           /* the entries, as READDIR answers them */
+	size_t len;
 	size_t cap;
+	uint32_t *at; /* where each begins */
+	size_t at_cap;
+	size_t n;
 	bool loaded;
 };
 
@@ -36,11 +37,16 @@ struct dir *dir_new(struct fs *fs, struct inode *inode);
 void dir_close(struct fs *fs, struct dir *dir);
 
 void dir_clear(struct dir *dir);
-/* -ENOMEM; a listing is outside data. */
-int dir_add(struct dir *dir, const char *entry);
-static inline const char *dir_entry(const struct dir *dir, size_t i)
-{
-	return dir->text + dir->at[i];
-}
+/*
+ * @st: the number and the type, as fuse_add_direntry() takes them.  -ENOMEM; a
+ * listing is outside data.
+ */
+int dir_add(struct dir *dir, const char *entry, const struct stat *st);
+/*
+ * As many entries as @size bytes hold, of those from @first on.  Returns their
+ * bytes, which are at *@buf until something is added; 0 at the end.
+ */
+size_t dir_slice(const struct dir *dir, size_t first, size_t size,
+		 const char **buf);
 
 #endif

@@ -11,8 +11,10 @@
  *	                everything about events
  *	zk->lock        inside zk.c; the feed's, inside feed.c
  *
- * No lock is held across fuse_*(), zoo_*() or a callback.  Of the zk_*() calls
- * zk_wait() and zk_wake() are made with fs->lock held.
+ * No lock is held across fuse_*(), zoo_*() or a callback; only a list is answered
+ * with fs->lock held (op_dir.c): libfuse takes its lock of the request for that
+ * and waits for nobody.  Of the zk_*() calls zk_wait() and zk_wake() are made
+ * with fs->lock held.
  *
  * Threads: the main thread runs libfuse's loop and the op_*() handlers, the
  * library's completion thread and the keeper of zk.c run the answers, the

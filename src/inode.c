@@ -9,11 +9,6 @@ static uint64_t ino_of_base(uint64_t base)
 	return (base & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
 }
 
-uint64_t node_ino(const struct node *node)
-{
-	return ino_of_base(node->by_name.hash);
-}
-
 uint64_t node_child_ino(const struct node *parent, const char *name)
 {
 	return ino_of_base(

@@ -340,8 +340,6 @@ enum inode_kind node_kind(const struct node *node);
 
 /* The number that a child called @name gets if it is met as a file or dir. */
 uint64_t node_child_ino(const struct node *parent, const char *name);
-/* The same of one that has a node; not of the root. */
-uint64_t node_ino(const struct node *node);
 /* The inode for this face of the znode that is here, made if need be. */
 struct inode *node_inode(struct node_table *t, struct node *node,
 			 enum node_view view, enum inode_kind kind);

@@ -61,39 +61,16 @@ static void known_stat_locked(struct node *node, struct stat *st)
 	st->st_ino = inode_number(inode);
 }
 
-/*
- * Entries are asked for in the order in which the children mostly stand.  The
- * next one after @last, the one before, if that is @entry; else NULL.
- */
-static struct node *next_locked(struct node *last, const char *entry)
-{
-	struct node *next = last ? node_next_sibling(last) : NULL;
-
-	return next && !next->unnamed && name_is_itself(entry) &&
-			       strcmp(next->name, entry) == 0
-		       ? node_ref(next)
-		       : NULL;
-}
-
 /* Number and type as far as they are known; readers stat what they must. */
 static void entry_stat_locked(struct fs *fs, struct dir *dir,
-			      const char *entry, struct node **last,
-			      struct stat *st)
+			      const char *znode, struct stat *st)
 {
 	struct node *parent = dir->inode->node, *node;
-	char znode[NAME_ENTRY_MAX + 1];
 
-	st->st_ino = 0xffffffff; /* libfuse's FUSE_UNKNOWN_INO */
-	st->st_mode = 0;
-	if (dir->inode->view != VIEW_MAIN || dir->inode->gone)
+	st->st_ino = node_child_ino(parent, znode);
+	if (!node_first_child(parent))
 		return;
-	node = next_locked(*last, entry);
-	if (!node && name_to_znode(entry, parent == fs->nodes.root, znode) < 0)
-		return;
-	if (!node)
-		node = node_find(&fs->nodes, parent, znode);
-	*last = node;
-	st->st_ino = node ? node_ino(node) : node_child_ino(parent, znode);
+	node = node_find(&fs->nodes, parent, znode);
 	if (node && node->decided && watch_guard_locked(fs, node))
 		known_stat_locked(node, st);
 	node_put(&fs->nodes, &node);
@@ -118,44 +95,42 @@ static void readdir_fail(struct readdir *op, int rc)
 
 static void readdir_answer(struct readdir *op)
 {
-	_cleanup_free_ char *buf = malloc(op->size);
-	struct fs *fs = op->req.fs;
-	struct dir *dir = op->dir;
-	struct node *last = NULL; /* others have a reference, or it is gone */
-	size_t used = 0, i;
+	const char *buf = NULL;
+	size_t size = dir_slice(op->dir, (size_t)op->off, op->size, &buf);
 
-	if (!buf)
-		return readdir_fail(op, -ENOMEM);
-	dir->loaded = true;
-	fs_lock(fs);
-	for (i = (size_t)op->off; i < dir->n; i++) {
-		const char *entry = dir_entry(dir, i);
-		struct stat st = {0};
-		size_t len;
-
-		entry_stat_locked(fs, dir, entry, &last, &st);
-		len = fuse_add_direntry(op->req.freq, buf + used,
-					op->size - used, entry, &st,
-					(off_t)(i + 1));
-		if (len > op->size - used)
-			break;
-		used += len;
-	}
-	fs_unlock(fs);
-	req_buf(&op->req, buf, used);
+	op->dir->loaded = true;
+	req_buf(&op->req, buf, size);
 	readdir_end(op);
 }
 
 /* --- the entries --------------------------------------------------------- */
 
-static int add_child(struct dir *dir, const char *znode, bool at_root)
-{
-	char entry[NAME_ENTRY_MAX + 1];
+static const struct stat unknown = {
+	.st_ino = 0xffffffff, /* libfuse's FUSE_UNKNOWN_INO */
+};
 
-	if (name_is_itself(znode) && strlen(znode) <= NAME_ENTRY_MAX)
-		return dir_add(dir, znode);
-	name_to_entry(znode, at_root, entry);
-	return dir_add(dir, entry);
+static int add_dots(struct dir *dir)
+{
+	int rc;
+
+	dir_clear(dir);
+	rc = dir_add(dir, ".", &unknown);
+	return rc < 0 ? rc : dir_add(dir, "..", &unknown);
+}
+
+static int add_child_locked(struct fs *fs, struct dir *dir, const char *znode)
+{
+	char buf[NAME_ENTRY_MAX + 1];
+	struct stat st = unknown;
+	const char *entry = znode;
+
+	if (!name_is_itself(znode) || strlen(znode) > NAME_ENTRY_MAX) {
+		name_to_entry(znode, dir->inode->node == fs->nodes.root, buf);
+		entry = buf;
+	}
+	if (dir->inode->view == VIEW_MAIN)
+		entry_stat_locked(fs, dir, znode, &st);
+	return dir_add(dir, entry, &st);
 }
 
 /* --- the main view ------------------------------------------------------- */
@@ -163,39 +138,47 @@ static int add_child(struct dir *dir, const char *znode, bool at_root)
 /* Opened for creation here, and for the others not there yet. */
 static int add_embryos_locked(struct fs *fs, struct dir *dir)
 {
-	struct node *parent = dir->inode->node, *node;
+	struct node *node;
 	int rc = 0;
 
-	for_each_child (node, parent) {
+	for_each_child (node, dir->inode->node) {
 		if (node->embryo && rc == 0)
-			rc = add_child(dir, node->name,
-				       parent == fs->nodes.root);
+			rc = add_child_locked(fs, dir, node->name);
 	}
 	return rc;
 }
 
-static int add_children(struct readdir *op, const struct zk_result *r)
+/* 1: listed or not, as it must be; 0: the data has to be asked for. */
+static int add_data_locked(struct fs *fs, struct dir *dir)
 {
-	struct fs *fs = op->req.fs;
-	bool at_root = fs_is_root(fs, op->dir->inode);
+	const struct node *node = dir->inode->node;
+
+	if (!node_null_known(node))
+		return 0;
+	if (!node_is_null(&fs->nodes, node) &&
+	    dir_add(dir, ".data", &unknown) < 0)
+		return -ENOMEM;
+	return 1;
+}
+
+/* 1: that is all; 0: as above. */
+static int add_all_locked(struct fs *fs, struct dir *dir,
+			  const struct zk_result *r)
+{
+	bool main_view = dir->inode->view == VIEW_MAIN;
+	int rc = add_dots(dir);
 	size_t i;
-	int rc = 0;
 
 	for (i = 0; i < r->n_names && rc == 0; i++) {
 		/* Only a broken server lists what could not be created. */
 		if (name_check(r->names[i]) == 0)
-			rc = add_child(op->dir, r->names[i], at_root);
+			rc = add_child_locked(fs, dir, r->names[i]);
 	}
+	if (rc == 0 && main_view)
+		rc = add_embryos_locked(fs, dir);
+	if (rc == 0)
+		rc = main_view ? add_data_locked(fs, dir) : 1;
 	return rc;
-}
-
-static int add_dots(struct dir *dir)
-{
-	int rc;
-
-	dir_clear(dir);
-	rc = dir_add(dir, ".");
-	return rc < 0 ? rc : dir_add(dir, "..");
 }
 
 /* Whoever sees `.data` in the list, or not, must hear when that changes. */
@@ -224,7 +207,7 @@ static void on_own_data(void *arg, const struct zk_result *r)
 		node_learn(&fs->nodes, node, r->stat, r->data,
 			   op->req.thread);
 	if (r->rc == 0 && !node_is_null(&fs->nodes, node))
-		rc = dir_add(op->dir, ".data");
+		rc = dir_add(op->dir, ".data", &unknown);
 	seen_locked(op);
 	fs_unlock(fs);
 	watch_pump(fs);
@@ -237,78 +220,77 @@ static void on_own_data(void *arg, const struct zk_result *r)
 		readdir_answer(op);
 }
 
-/* 1: listed or not, as it must be; 0: the data has to be asked for. */
-static int add_data_locked(struct fs *fs, struct dir *dir)
+/* 1: it is answered; 0: the data has to be asked for. */
+static int answer_locked(struct readdir *op, const struct zk_result *r)
 {
-	const struct node *node = dir->inode->node;
+	int rc;
 
-	if (!node_null_known(node))
-		return 0;
-	if (!node_is_null(&fs->nodes, node) && dir_add(dir, ".data") < 0)
-		return -ENOMEM;
-	return 1;
+	if (op->dir->inode->gone)
+		return -ENOENT; /* it is another's list */
+	rc = add_all_locked(op->req.fs, op->dir, r);
+	if (rc > 0 && op->dir->inode->view == VIEW_MAIN)
+		seen_locked(op);
+	if (rc > 0)
+		readdir_answer(op);
+	return rc;
 }
 
+/*
+ * Who reads the list has it before we have learnt it: to make a node for each
+ * name takes as long as all the rest.  Nothing comes between the two, for the
+ * lock is held.
+ */
 static void on_children(void *arg, const struct zk_result *r)
 {
 	struct readdir *op = arg;
 	struct fs *fs = op->req.fs;
-	bool main_view = op->dir->inode->view == VIEW_MAIN;
+	bool main_view = op->dir->inode->view == VIEW_MAIN, late = false;
+	pid_t thread = op->req.thread;
+	struct watch_ask ask = op->ask;
+	uint32_t changes = op->changes;
 	struct node *node;
-	bool late;
-	int rc = r->rc;
+	int rc;
 
-	if (rc == 0)
-		rc = add_dots(op->dir);
-	if (rc == 0)
-		rc = add_children(op, r);
-	if (rc < 0)
-		return readdir_fail(op, rc);
+	if (r->rc < 0)
+		return readdir_fail(op, r->rc);
 	fs_lock(fs);
-	node = op->dir->inode->node;
-	node_learn(&fs->nodes, node, r->stat, NULL, op->req.thread);
-	if (op->dir->inode->gone) {
-		fs_unlock(fs);
-		return readdir_fail(op, -ENOENT); /* it is another's list */
-	}
-	/* Before there is a node for each name, most of which are none. */
-	rc = main_view ? add_embryos_locked(fs, op->dir) : 1;
-	late = listing_learn_locked(fs, node, r->names, r->n_names,
-				    op->changes, op->ask.guard);
-	if (main_view)
-		ahead_listed_locked(fs, node, op->req.thread);
-	if (rc == 0)
-		rc = add_data_locked(fs, op->dir);
-	if (rc > 0 && main_view)
-		seen_locked(op);
+	node = node_ref(op->dir->inode->node);
+	node_learn(&fs->nodes, node, r->stat, NULL, thread);
+	rc = answer_locked(op, r);
+	if (rc >= 0)
+		late = listing_learn_locked(fs, node, r->names, r->n_names,
+					    changes, ask.guard);
+	if (rc >= 0 && main_view)
+		ahead_listed_locked(fs, node, thread);
 	fs_unlock(fs);
 	if (late)
 		listing_relist(fs, node);
 	watch_pump(fs);
 	if (rc < 0)
 		readdir_fail(op, rc);
-	else if (rc > 0)
-		readdir_answer(op);
-	else
+	else if (rc == 0)
 		zk_get(fs->zk, op->path, req_to(&op->req, on_own_data, op));
+	fs_lock(fs);
+	node_put(&fs->nodes, &node);
+	fs_unlock(fs);
 }
 
 /* During an outage: the list that was guarded until it began. */
 static int add_known_locked(struct readdir *op)
 {
+	struct fs *fs = op->req.fs;
 	struct dir *dir = op->dir;
-	struct node *parent = dir->inode->node, *node;
-	bool at_root = parent == op->req.fs->nodes.root;
+	struct node *node;
 	int rc = add_dots(dir);
 
-	for_each_child (node, parent) {
+	for_each_child (node, dir->inode->node) {
 		if (node->in_list && !node->absent && rc == 0)
-			rc = add_child(dir, node->name, at_root);
+			rc = add_child_locked(fs, dir, node->name);
 	}
 	if (rc == 0)
-		rc = add_embryos_locked(op->req.fs, dir);
+		rc = add_embryos_locked(fs, dir);
 	if (rc == 0)
-		rc = add_data_locked(op->req.fs, dir);
+		rc = add_data_locked(fs, dir);
 	return rc;
 }
 
@@ -339,9 +321,9 @@ static const char *next_component(const char *path, const char *dir,
 }
 
 /* Sorted paths: those that share a component stand together. */
-static int add_component(struct readdir *op, const char *path, char **last)
+static int add_component_locked(struct readdir *op, const char *path,
+				char **last)
 {
-	bool at_root = fs_is_root(op->req.fs, op->dir->inode);
 	size_t len;
 	const char *name = next_component(path, op->path, &len);
 	char *znode = strndup(name, len);
@@ -354,19 +336,23 @@ static int add_component(struct readdir *op, const char *path, char **last)
 	}
 	free(*last);
 	*last = znode;
-	return add_child(op->dir, znode, at_root);
+	return add_child_locked(op->req.fs, op->dir, znode);
 }
 
 static void ephemerals_answer(struct readdir *op)
 {
 	_cleanup_free_ char *last = NULL;
+	struct fs *fs = op->req.fs;
 	int rc = op->rc;
 	size_t i;
 
+	fs_lock(fs);
 	for (i = 0; i < op->n_queries && rc == 0; i++) {
 		if (op->queries[i].there)
-			rc = add_component(op, op->queries[i].path, &last);
+			rc = add_component_locked(op, op->queries[i].path,
+						  &last);
 	}
+	fs_unlock(fs);
 	if (rc < 0)
 		readdir_fail(op, rc);
 	else
