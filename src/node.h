@@ -88,7 +88,8 @@ struct node {
 	bool keep_data : 1;  /* the last of all to be dropped */
 	bool unread : 1;   /* its data may not be read: no events either */
 	bool in_list : 1;  /* held by the parent's list */
-	bool unnamed : 1;  /* its name is the beginning of one */
+	/* Constant, and so read without the lock. */
+	bool unnamed; /* its name is the beginning of one */
 	char name[];
 };
 

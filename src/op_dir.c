@@ -87,19 +87,22 @@ static void readdir_end(struct readdir *op)
 	free(op);
 }
 
-static void readdir_fail(struct readdir *op, int rc)
-{
-	req_err(&op->req, rc);
-	readdir_end(op);
-}
-
-static void readdir_answer(struct readdir *op)
+/*
+ * In the thread that runs the handlers, or with fs->lock held: an answer is not
+ * over yet when its reader closes the directory, which frees what is answered.
+ */
+static void readdir_answer(struct readdir *op, int rc)
 {
 	const char *buf = NULL;
-	size_t size = dir_slice(op->dir, (size_t)op->off, op->size, &buf);
+	size_t size;
 
-	op->dir->loaded = true;
-	req_buf(&op->req, buf, size);
+	if (rc >= 0) {
+		op->dir->loaded = true;
+		size = dir_slice(op->dir, (size_t)op->off, op->size, &buf);
+		req_buf(&op->req, buf, size);
+	} else {
+		req_err(&op->req, rc);
+	}
 	readdir_end(op);
 }
 
@@ -208,30 +211,26 @@ static void on_own_data(void *arg, const struct zk_result *r)
 			   op->req.thread);
 	if (r->rc == 0 && !node_is_null(&fs->nodes, node))
 		rc = dir_add(op->dir, ".data", &unknown);
-	seen_locked(op);
-	fs_unlock(fs);
-	watch_pump(fs);
 	/* Data that may not be read is none to the eye; -ENOENT is too late. */
 	if (r->rc < 0 && r->rc != -EACCES && r->rc != -ENOENT)
 		rc = r->rc;
-	if (rc < 0)
-		readdir_fail(op, rc);
-	else
-		readdir_answer(op);
+	seen_locked(op);
+	readdir_answer(op, rc);
+	fs_unlock(fs);
+	watch_pump(fs);
 }
 
-/* 1: it is answered; 0: the data has to be asked for. */
+/* 0: the data has to be asked for; else it is answered, < 0 with an error. */
 static int answer_locked(struct readdir *op, const struct zk_result *r)
 {
-	int rc;
+	int rc = -ENOENT; /* it is another's list */
 
-	if (op->dir->inode->gone)
-		return -ENOENT; /* it is another's list */
-	rc = add_all_locked(op->req.fs, op->dir, r);
+	if (!op->dir->inode->gone)
+		rc = add_all_locked(op->req.fs, op->dir, r);
 	if (rc > 0 && op->dir->inode->view == VIEW_MAIN)
 		seen_locked(op);
-	if (rc > 0)
-		readdir_answer(op);
+	if (rc != 0)
+		readdir_answer(op, rc);
 	return rc;
 }
 
@@ -252,7 +251,7 @@ static void on_children(void *arg, const struct zk_result *r)
 	int rc;
 
 	if (r->rc < 0)
-		return readdir_fail(op, r->rc);
+		return readdir_answer(op, r->rc);
 	fs_lock(fs);
 	node = node_ref(op->dir->inode->node);
 	node_learn(&fs->nodes, node, r->stat, NULL, thread);
@@ -266,9 +265,7 @@ static void on_children(void *arg, const struct zk_result *r)
 	if (late)
 		listing_relist(fs, node);
 	watch_pump(fs);
-	if (rc < 0)
-		readdir_fail(op, rc);
-	else if (rc == 0)
+	if (rc == 0)
 		zk_get(fs->zk, op->path, req_to(&op->req, on_own_data, op));
 	fs_lock(fs);
 	node_put(&fs->nodes, &node);
@@ -297,15 +294,10 @@ static int add_known_locked(struct readdir *op)
 static void list_known(struct readdir *op)
 {
 	struct fs *fs = op->req.fs;
-	int rc;
 
 	fs_lock(fs);
-	rc = add_known_locked(op);
+	readdir_answer(op, add_known_locked(op));
 	fs_unlock(fs);
-	if (rc < 0)
-		readdir_fail(op, rc);
-	else
-		readdir_answer(op);
 }
 
 /* --- the ephemeral view -------------------------------------------------- */
@@ -352,11 +344,8 @@ static void ephemerals_answer(struct readdir *op)
 			rc = add_component_locked(op, op->queries[i].path,
 						  &last);
 	}
+	readdir_answer(op, rc);
 	fs_unlock(fs);
-	if (rc < 0)
-		readdir_fail(op, rc);
-	else
-		readdir_answer(op);
 }
 
 static void on_ephemeral(void *arg, const struct zk_result *r)
@@ -408,7 +397,7 @@ static void list_ephemerals(struct readdir *op)
 	rc = collect_queries_locked(op);
 	fs_unlock(fs);
 	if (rc < 0)
-		return readdir_fail(op, rc);
+		return readdir_answer(op, rc);
 	for (i = 0; i < op->n_queries; i++)
 		zk_exists(fs->zk, op->queries[i].path,
 			  req_to(&op->req, on_ephemeral, &op->queries[i]));
@@ -424,12 +413,7 @@ static void list_ephemerals(struct readdir *op)
 /* There is a directory for every number. */
 static void list_nothing(struct readdir *op)
 {
-	int rc = add_dots(op->dir);
-
-	if (rc < 0)
-		readdir_fail(op, rc);
-	else
-		readdir_answer(op);
+	readdir_answer(op, add_dots(op->dir));
 }
 
 /* --- the operations ------------------------------------------------------ */
@@ -491,7 +475,7 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 	op->size = size;
 	op->off = off;
 	if (off > 0 && op->dir->loaded)
-		return readdir_answer(op);
+		return readdir_answer(op, 0);
 	fs_lock(fs);
 	gone = op->dir->inode->gone;
 	op->path = node_path(op->dir->inode->node);
@@ -502,7 +486,7 @@ void op_readdir(fuse_req_t freq, fuse_ino_t ino _unused_, size_t size,
 		listing_is_valid_locked(fs, op->dir->inode->node);
 	fs_unlock(fs);
 	if (gone)
-		readdir_fail(op, -ENOENT);
+		readdir_answer(op, -ENOENT);
 	else if (view == VIEW_EPHEMERAL)
 		list_ephemerals(op);
 	else if (view == VIEW_TTL)
