@@ -39,6 +39,20 @@ def put(path, size=SIZE):
         f.write(b"v" * size)
 
 
+def local_tree(place, n):
+    """The name of a directory of n files, in the tmpfs and so behind FUSE."""
+    name = place.name("tree")
+    (place.tmpfs / name).mkdir()
+    for i in range(n):
+        put(place.tmpfs / name / f"n{i:06}")
+    return name
+
+
+def by_passthrough(place, name, f):
+    """A contender: f(i, path) for what is called so in the tmpfs."""
+    return place.passthrough and (lambda i: f(i, place.passthrough / name))
+
+
 def cli(place, command):
     """Times of whole runs in the first rounds, nothing in the others."""
     if not has_zkcli():
@@ -105,21 +119,21 @@ def cat_cold(place, scale, progress):
     n = scale.few
     d = place.make(n * scale.rounds, SIZE)
     os.stat(place.at(d))
+    local = local_tree(place, n * scale.rounds)
     return in_turns(
         place, row, scale.rounds, progress,
         mount=lambda i: place.files.run("cat", place.at(d), i * n, n),
         client=lambda i: place.raw.run("getall", d, i * n, n),
+        passthrough_ll=by_passthrough(
+            place, local, lambda i, d: place.files.run("cat", d, i * n, n)),
         kazoo=kazoo(n, lambda j: place.zk.get(f"{d}/n{j:06}")),
         zkCli=cli(place, lambda i: ("get", f"{d}/n000000")))
 
 
-def each_tree(place, scale, row, progress, tool, fs, raw):
+def each_tree(place, scale, row, progress, tool, raw):
     """Each round uses up a tree: @tool on the mount, @raw by the client."""
     trees = [place.make(scale.tree, SIZE) for _ in range(scale.trees)]
-    local = place.tmpfs / place.name("tree")
-    local.mkdir()
-    for i in range(scale.tree):
-        put(local / f"n{i:06}")
+    local = place.tmpfs / local_tree(place, scale.tree)
     for tree in trees:
         os.stat(place.at(tree))
     place.settle()
@@ -153,7 +167,7 @@ def find_cold(place, scale, progress):
               ["client"], 1.5, ops=scale.tree)
     return each_tree(place, scale, row, progress,
                      lambda d: run_quietly("find", d, "-size", "+1M"),
-                     None, pipelined(place, scale))
+                     pipelined(place, scale))
 
 
 def grep_cold(place, scale, progress):
@@ -161,7 +175,7 @@ def grep_cold(place, scale, progress):
               ["client"], 1.5, ops=scale.tree)
     return each_tree(place, scale, row, progress,
                      lambda d: run_quietly("grep", "-r", "absent", d),
-                     None, pipelined(place, scale))
+                     pipelined(place, scale))
 
 
 def readers(place, scale, progress):
@@ -209,15 +223,18 @@ def echo_new(place, scale, progress):
     n = scale.few
     d, raw, kz = (place.make(0, 0) for _ in range(3))
     os.listdir(place.at(d))
-    local = place.tmpfs / place.name("new")
-    local.mkdir()
+    local, fuse = local_tree(place, 0), local_tree(place, 0)
     return in_turns(
         place, row, scale.rounds, progress,
         mount=lambda i: place.files.run("create", place.at(d), i * n, n, SIZE),
         client=lambda i: place.raw.run("create", raw, i * n, n, SIZE),
         kazoo=kazoo(n, lambda j: place.zk.create(f"{kz}/{j}", b"v" * SIZE)),
         zkCli=cli(place, lambda i: ("create", f"{kz}/cli{i}", "value")),
-        tmpfs=lambda i: place.files.run("create", local, i * n, n, SIZE))
+        passthrough_ll=by_passthrough(
+            place, fuse,
+            lambda i, d: place.files.run("create", d, i * n, n, SIZE)),
+        tmpfs=lambda i: place.files.run("create", place.tmpfs / local, i * n,
+                                        n, SIZE))
 
 
 def echo_old(place, scale, progress):
@@ -234,5 +251,8 @@ def echo_old(place, scale, progress):
         client=lambda i: place.raw.run("set", znode, n, SIZE),
         kazoo=kazoo(n, lambda j: place.zk.set(znode, b"v" * SIZE)),
         zkCli=cli(place, lambda i: ("set", znode, "value")),
+        passthrough_ll=by_passthrough(
+            place, "old",
+            lambda i, path: place.files.run("write", path, n, SIZE)),
         tmpfs=lambda i: place.files.run("write", place.tmpfs / "old", n,
                                         SIZE))
