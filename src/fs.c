@@ -300,9 +300,9 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 /*
  * What was freed stays with the allocator, between what was not.  To look for
  * whole pages in it is worth the time when half of what there was has gone;
- * not for a few nodes.
+ * not for a few nodes, which may each keep a page, though.
  */
-#define TRIM_NODES_MIN 10000
+#define TRIM_NODES_MIN 1000
 
 static void give_memory_back(struct fs *fs)
 {

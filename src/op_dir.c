@@ -88,8 +88,9 @@ static void readdir_end(struct readdir *op)
 }
 
 /*
- * In the thread that runs the handlers, or with fs->lock held: an answer is not
- * over yet when its reader closes the directory, which frees what is answered.
+ * Entries are answered in the thread that runs the handlers, or with fs->lock
+ * held: an answer is not over yet when its reader closes the directory, which
+ * frees them.
  */
 static void readdir_answer(struct readdir *op, int rc)
 {

@@ -114,7 +114,7 @@ def memory(place, scale, progress):
                       "known, without values", used / nodes, "bytes", 400)]
     if os.access("/proc/sys/vm/drop_caches", os.W_OK) and os.geteuid() == 0:
         forget()
-        wait_for(lambda: forget() or status(mnt)["nodes"] < nodes / 10, 60,
+        wait_for(lambda: forget() or status(mnt)["nodes"] < nodes / 100, 60,
                  "the kernel forgets")
         left = memory_of(mnt.pid) - before
         figures.append(Figure("memory given back", "left of that once the "
