@@ -235,6 +235,8 @@ static int spawn(struct helper *h, const char *mountpoint, int sock)
 		posix_spawn_file_actions_addopen(&actions, rc, "/dev/null",
 						 O_RDWR, 0);
 	posix_spawn_file_actions_adddup2(&actions, sock, HELPER_FD);
+	/* The library's: a connection ends when all who have it close it. */
+	posix_spawn_file_actions_addclosefrom_np(&actions, HELPER_FD + 1);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
 	posix_spawnattr_setsigmask(&attr, &none);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Credentials stay where they are: no file, list or core of them."""
 
+import contextlib
 import os
 import pathlib
 import resource
@@ -61,6 +62,22 @@ def test_credentials_are_nowhere_to_be_read(mount, source, locked, zk, auth):
             assert secret not in content, name
     assert {"cmdline", "status"} <= seen
     assert SECRET not in ok("mount")
+
+
+def connections(pid):
+    """The sockets and pipes that a process has open."""
+    found = set()
+    for f in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(f))
+    return {link for link in found if link.startswith(("socket:", "pipe:"))}
+
+
+def test_a_helper_has_no_connection_of_the_daemon(mount, source):
+    m = mount(source)
+    helper, = wait_for(lambda: announcer.helpers(m.pid))
+    assert len(connections(helper)) == 1, "it has more than its socket"
+    assert connections(m.pid) & connections(helper) == set()
 
 
 def test_a_debug_log_has_no_credentials(mount, source, locked, auth):
